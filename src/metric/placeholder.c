@@ -1,0 +1,1 @@
+typedef int lk_metric_placeholder;

@@ -1,0 +1,56 @@
+#include "lk_test.h"
+
+#include "core/rng.h"
+
+static void permutation_hits_every_index_once(void **state)
+{
+    (void)state;
+    for (int64_t n = 1; n < 300; n += 7) {
+        lk_rng rng = lk_rng_make(3, LK_RNG_SHUFFLE, 0, n, 0);
+        char   seen[300] = {0};
+        for (int64_t i = 0; i < n; i++) {
+            int64_t at = lk_rng_permute(&rng, n, i);
+            assert_true(at >= 0 && at < n && !seen[at]);
+            seen[at] = 1;
+        }
+    }
+}
+
+static void neighbouring_keys_give_unrelated_words(void **state)
+{
+    (void)state;
+    lk_rng a = lk_rng_make(1, LK_RNG_DROPOUT, 2, 3, 4);
+    lk_rng near[] = {lk_rng_make(2, LK_RNG_DROPOUT, 2, 3, 4), lk_rng_make(1, LK_RNG_AUGMENT, 2, 3, 4),
+                     lk_rng_make(1, LK_RNG_DROPOUT, 3, 3, 4), lk_rng_make(1, LK_RNG_DROPOUT, 2, 4, 4),
+                     lk_rng_make(1, LK_RNG_DROPOUT, 2, 3, 5)};
+    for (size_t i = 0; i < sizeof near / sizeof *near; i++) {
+        int equal = 0;
+        for (uint64_t e = 0; e < 1000; e++) equal += lk_rng_word(&a, e) == lk_rng_word(&near[i], e);
+        assert_true(equal < 3);
+    }
+}
+
+static void normal_has_mean_zero_and_variance_one(void **state)
+{
+    (void)state;
+    enum { N = 100000 };
+    lk_rng rng = lk_rng_make(9, LK_RNG_TEST, 0, 0, 0);
+    double sum = 0, squares = 0;
+    for (uint64_t i = 0; i < N; i++) {
+        double x = (double)lk_rng_normal(&rng, i);
+        sum += x;
+        squares += x * x;
+    }
+    assert_true(fabs(sum / N) < 0.015); /* five standard errors */
+    assert_true(fabs(squares / N - 1) < 0.025);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(permutation_hits_every_index_once),
+        cmocka_unit_test(neighbouring_keys_give_unrelated_words),
+        cmocka_unit_test(normal_has_mean_zero_and_variance_one),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
