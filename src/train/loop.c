@@ -1,0 +1,532 @@
+/* The training loop: step, evaluate, best and early stop, checkpoint, in this order, until the end or a stop. */
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/alloc.h"
+#include "core/clock.h"
+#include "core/log.h"
+#include "train/report.h"
+#include "train/run_internal.h"
+#include "train/rundir.h"
+#include "train/saver.h"
+#include "train/session.h"
+
+enum { DIVERGED_STEPS = 3, LIVE_INTERVAL_MS = 200, FAILED_WRITES_MOST = 3 };
+
+typedef struct loop {
+    lk_run                 *run;
+    const lk_train_request *request;
+    lk_saver               *saver; /* root */
+    lk_history              history; /* root */
+    double                 *sums;    /* [n_columns] of the last evaluation */
+    lk_scores               train, validation;
+    bool                    evaluated; /* at the step just done */
+    int64_t                 evaluate_steps, checkpoint_steps; /* 0: by the clock or never */
+    double                  started, last_checkpoint, last_log, last_live;
+    int64_t                 started_step;
+    double                  epoch_started;
+    int64_t                 epoch_started_step;
+    int                     failed_writes;
+} loop;
+
+static bool is_root(const loop *l)
+{
+    return lk_comm_is_root(l->run->comm);
+}
+
+/* ---- what is said -------------------------------------------------------------------------------------------- */
+
+static void say_lines(loop *l, const char *text, bool result)
+{
+    char line[2048];
+    while (*text) {
+        size_t n = strcspn(text, "\n");
+        snprintf(line, sizeof line, "%.*s", (int)n, text);
+        if (result)
+            l->request->result(l->request->context, line);
+        else
+            lk_log_info("%s", line);
+        lk_rundir_log(l->request->rundir, line);
+        text += n + (text[n] == '\n');
+    }
+}
+
+static double run_seconds(const loop *l)
+{
+    return l->run->progress.seconds + lk_clock_seconds() - l->started;
+}
+
+static double samples_per_second(const loop *l, int64_t since_step, double since)
+{
+    double seconds = lk_clock_seconds() - since;
+    return seconds > 0 ? (double)((l->run->progress.step - since_step) * l->run->options->batch_size) / seconds : 0;
+}
+
+static double eta_seconds(const loop *l)
+{
+    int64_t done = l->run->progress.step - l->started_step;
+    double  seconds = lk_clock_seconds() - l->started;
+    return done > 0 ? seconds / (double)done * (double)(l->run->position.total_steps - l->run->progress.step) : 0;
+}
+
+static void say_progress(loop *l, double loss)
+{
+    lk_run *run = l->run;
+    double  now = lk_clock_seconds();
+    char    eta[32];
+    if (!is_root(l)) return;
+    bool live = l->request->live && now - l->last_live > LIVE_INTERVAL_MS * 1e-3;
+    bool line = !l->request->live && run->options->log_every.unit == LK_WHEN_SECONDS &&
+                now - l->last_log >= run->options->log_every.count;
+    if (!live && !line) return;
+    lk_report_duration(eta_seconds(l), eta);
+    double epoch = (double)run->progress.step / (double)run->position.steps_per_epoch;
+    /* A leading \r marks the live line for the program's sink; it ends without a line of its own. */
+    lk_log_info("%sstep %lld/%lld, epoch %.2f, loss %.4g, %.0f samples/s, eta %s", live ? "\r" : "",
+                (long long)run->progress.step, (long long)run->position.total_steps, epoch, loss,
+                samples_per_second(l, l->started_step, l->started), eta);
+    if (live) l->last_live = now;
+    if (line) l->last_log = now;
+}
+
+/* ---- evaluation, best, early stop ------------------------------------------------------------------------------ */
+
+/* The number that a monitor names, e.g. "validation.accuracy"; false if it is not there. */
+static bool monitored(const loop *l, const lk_monitor *monitor, double *value, bool *higher)
+{
+    const char *name = monitor->metric;
+    bool        train = name && !strncmp(name, "train.", 6);
+    if (!name) return false;
+    if (train)
+        name += 6;
+    else if (!strncmp(name, "validation.", 11))
+        name += 11;
+    const lk_scores *scores = train ? &l->train : &l->validation;
+    *higher = false;
+    if (!strcmp(name, "loss")) {
+        *value = scores->loss;
+        return true;
+    }
+    for (int i = 0; i < l->run->options->n_metrics; i++) {
+        if (strcmp(name, lk_metric_name(l->run->metrics[i])) != 0) continue;
+        *value = scores->metric[i];
+        *higher = lk_metric_higher_is_better(l->run->metrics[i]);
+        return true;
+    }
+    return false;
+}
+
+static bool improves(double value, double best, bool higher, double min_delta)
+{
+    return higher ? value > best + min_delta : value < best - min_delta;
+}
+
+static lk_status check_monitor(const loop *l, const lk_monitor *monitor, const char *key)
+{
+    double value;
+    bool   higher;
+    if (!monitor->metric || monitored(l, monitor, &value, &higher)) return LK_OK;
+    return lk_fail(LK_E_CONFIG, "%s: '%s' is no metric of this run; name validation.loss or one that stands in metrics", key,
+                   monitor->metric);
+}
+
+static void watch(loop *l, bool *new_best)
+{
+    lk_progress *p = &l->run->progress;
+    double       value;
+    bool         higher;
+    *new_best = false;
+    if (monitored(l, &l->run->options->checkpoint_best, &value, &higher) && isfinite(value) &&
+        (!p->has_best || improves(value, p->best, higher, 0))) {
+        p->has_best = 1;
+        p->best = value;
+        p->best_step = p->step;
+        *new_best = true;
+    }
+    const lk_monitor *stop = &l->run->options->early_stop;
+    if (!monitored(l, stop, &value, &higher)) return;
+    if (!p->has_watched || improves(value, p->watched, higher, stop->min_delta)) {
+        p->has_watched = 1;
+        p->watched = value;
+        p->waited = 0;
+    } else if (++p->waited >= stop->patience) {
+        p->stopped_early = 1;
+    }
+}
+
+static lk_status record(loop *l, const lk_scores *validation)
+{
+    lk_status st = LK_OK;
+    lk_run   *run = l->run;
+    lk_str    text;
+    double    rate = samples_per_second(l, l->epoch_started_step, l->epoch_started);
+    double    row[4 + LK_RUN_MAX_METRICS] = {(double)run->progress.step,
+                                             (double)run->progress.step / (double)run->position.steps_per_epoch, l->train.loss,
+                                             validation ? validation->loss : (double)NAN};
+    lk_str_init(&text);
+    for (int i = 0; i < run->options->n_metrics; i++) row[4 + i] = validation ? validation->metric[i] : (double)NAN;
+    LK_TRY(lk_history_add(&l->history, row));
+    LK_TRY(lk_report_event(run, "evaluation", &l->train, validation, run_seconds(l), rate, &text));
+    LK_TRY(lk_rundir_event(l->request->rundir, lk_str_text(&text)));
+    lk_str_clear(&text);
+    lk_report_csv(run, &l->train, validation, run_seconds(l), &text);
+    LK_TRY(lk_rundir_csv(l->request->rundir, lk_str_text(&text)));
+done:
+    lk_str_clear(&text);
+    return st;
+}
+
+/* Collective. The root decides; every rank hears the decision. */
+static lk_status evaluate(loop *l, bool *new_best)
+{
+    lk_status st = LK_OK;
+    lk_run   *run = l->run;
+    bool      has_validation = lk_data_n(run->data, LK_SPLIT_VALIDATION) > 0;
+    *new_best = false;
+    lk_run_scores(run, run->epoch_sums, &l->train);
+    l->validation = (lk_scores){.loss = (double)NAN};
+    if (has_validation) {
+        LK_TRY(lk_evaluate(run, LK_SPLIT_VALIDATION, l->sums));
+        lk_run_scores(run, l->sums, &l->validation);
+    }
+    l->evaluated = has_validation;
+    watch(l, new_best);
+    LK_TRY(lk_comm_broadcast(run->comm, &run->progress, sizeof run->progress));
+    if (is_root(l)) st = record(l, has_validation ? &l->validation : NULL);
+    LK_TRY(lk_comm_agree(run->comm, st));
+done:
+    return st;
+}
+
+static void epoch_line(loop *l)
+{
+    lk_run *run = l->run;
+    lk_str  text;
+    if (!is_root(l)) return;
+    lk_str_init(&text);
+    double per_epoch = (double)run->position.steps_per_epoch;
+    lk_report_epoch(run, (double)run->progress.step / per_epoch, (double)run->position.total_steps / per_epoch, &l->train,
+                    l->evaluated ? &l->validation : NULL, samples_per_second(l, l->epoch_started_step, l->epoch_started),
+                    eta_seconds(l), &text);
+    say_lines(l, lk_str_text(&text), true);
+    lk_str_clear(&text);
+}
+
+/* ---- checkpoints ----------------------------------------------------------------------------------------------- */
+
+/* Root: image now, written while training goes on. */
+static lk_status save_image(loop *l, bool best)
+{
+    lk_status             st = LK_OK;
+    lk_run               *run = l->run;
+    lk_checkpoint_writer *writer = NULL;
+    lk_progress           saved = run->progress;
+    lk_rundir_lengths(l->request->rundir, &run->progress.jsonl_bytes, &run->progress.csv_bytes);
+    run->progress.seconds = run_seconds(l);
+    LK_TRY(lk_checkpoint_begin(&writer));
+    LK_TRY(lk_state_save(run, l->request->config_text, &l->history, writer));
+    LK_TRY(lk_saver_put(l->saver, &writer, run->progress.step, best));
+done:
+    run->progress.seconds = saved.seconds;
+    lk_checkpoint_abandon(&writer);
+    return st;
+}
+
+/* A checkpoint that cannot be written is warned of; the third in a row ends the run. Collective. */
+static lk_status save(loop *l, bool best, bool last)
+{
+    lk_status st = LK_OK;
+    lk_phase  before = lk_phases_enter(&l->run->phases, LK_PHASE_CHECKPOINT);
+    LK_TRY(lk_reduce_verify(l->run->reduce));
+    if (is_root(l)) {
+        st = save_image(l, best);
+        if (st == LK_OK && last) st = lk_saver_wait(l->saver);
+        l->failed_writes = st == LK_OK ? 0 : l->failed_writes + 1;
+        if (st == LK_E_IO && !last && l->failed_writes < FAILED_WRITES_MOST) {
+            lk_log_warn("checkpoint not written, training goes on: %s", lk_error_message());
+            st = LK_OK;
+        }
+        l->last_checkpoint = lk_clock_seconds();
+    }
+    st = lk_comm_agree(l->run->comm, st);
+done:
+    lk_phases_enter(&l->run->phases, before);
+    return st;
+}
+
+/* ---- start ----------------------------------------------------------------------------------------------------- */
+
+static lk_status resume_root(loop *l, bool *resumed)
+{
+    lk_status      st = LK_OK;
+    char          *path = NULL;
+    lk_checkpoint *checkpoint = NULL;
+    *resumed = false;
+    LK_TRY(lk_checkpoint_find_newest(lk_rundir_file(l->request->rundir, "checkpoints"), &path));
+    if (!path) goto done;
+    LK_TRY(lk_checkpoint_open(path, &checkpoint));
+    int64_t total = l->run->position.total_steps;
+    LK_TRY(lk_state_load(l->run, checkpoint, &l->history));
+    lk_position at = l->run->position;
+    at.step = l->run->progress.step;
+    at.total_steps = l->run->progress.total_steps;
+    bool longer = total != at.total_steps;
+    LK_CHECK(!longer || lk_sched_is_prefix(&l->run->options->sched, &at, total), LK_E_CONFIG,
+             "this run was planned for %lld steps and its learning rates depend on that: training on to %lld steps is another "
+             "run. Ways on: --new (a new run from the start) or --from (a new run from these parameters)",
+             (long long)at.total_steps, (long long)total);
+    LK_CHECK(at.step <= total, LK_E_CONFIG, "this run has %lld steps already, more than the %lld of the configuration",
+             (long long)at.step, (long long)total);
+    if (longer) l->run->progress.stopped_early = 0;
+    l->run->progress.total_steps = total;
+    *resumed = true;
+done:
+    lk_checkpoint_close(&checkpoint);
+    lk_free(&path);
+    return st;
+}
+
+static lk_status from_root(loop *l)
+{
+    lk_status      st = LK_OK;
+    lk_checkpoint *checkpoint = NULL;
+    LK_TRY(lk_checkpoint_open(l->request->from, &checkpoint));
+    LK_TRY(lk_state_load_model(l->run, checkpoint, lk_reduce_state(l->run->reduce)));
+done:
+    lk_checkpoint_close(&checkpoint);
+    return st;
+}
+
+static lk_status open_logs(loop *l, bool resumed)
+{
+    lk_status st = LK_OK;
+    lk_str    text;
+    lk_str_init(&text);
+    lk_progress *p = &l->run->progress;
+    LK_TRY(lk_rundir_open_logs(l->request->rundir, resumed ? p->jsonl_bytes : 0, resumed ? p->csv_bytes : 0));
+    if (!resumed) {
+        lk_report_csv_header(l->run, &text);
+        LK_TRY(lk_rundir_csv(l->request->rundir, lk_str_text(&text)));
+    }
+done:
+    lk_str_clear(&text);
+    return st;
+}
+
+static void fill_initial(lk_run *run)
+{
+    const lk_span_table *spans = lk_model_spans(run->model);
+    lk_model_init(run->model, run->options->seed, lk_reduce_state(run->reduce));
+    for (int i = 0; i < lk_optim_n_slots(&run->options->optim); i++) {
+        float *slot = lk_reduce_slot(run->reduce, i), value = lk_optim_slot_initial(&run->options->optim, i);
+        for (int64_t k = 0; k < spans->parameter_floats; k++) slot[k] = value;
+    }
+}
+
+/* Root alone: initial values, or what a checkpoint holds; files of the run. */
+static lk_status start_root(loop *l, bool *resumed)
+{
+    lk_status  st = LK_OK;
+    lk_rundir *rundir = l->request->rundir;
+    char       folder[PATH_MAX], best[PATH_MAX + 16];
+    fill_initial(l->run);
+    LK_TRY(lk_rundir_begin(rundir, l->request->config_text));
+    LK_TRY(resume_root(l, resumed));
+    if (!*resumed && l->request->from) LK_TRY(from_root(l));
+    lk_rundir_clear_stop(rundir);
+    LK_TRY(open_logs(l, *resumed));
+    LK_TRY(lk_rundir_set_status(rundir, "running", l->run->progress.step, ""));
+    snprintf(folder, sizeof folder, "%s", lk_rundir_file(rundir, "checkpoints"));
+    snprintf(best, sizeof best, "%s", lk_rundir_file(rundir, "best.h5"));
+    LK_TRY(lk_saver_create(folder, best, l->run->options->checkpoint_keep, &l->saver));
+done:
+    return st;
+}
+
+static lk_status prepare_spans(loop *l)
+{
+    lk_status             st = LK_OK;
+    const lk_run_options *options = l->run->options;
+    const lk_position    *at = &l->run->position;
+    if (options->evaluate_every.unit != LK_WHEN_NEVER)
+        LK_TRY(lk_when_steps(&options->evaluate_every, at, &l->evaluate_steps));
+    if (options->checkpoint_every.unit != LK_WHEN_NEVER && options->checkpoint_every.unit != LK_WHEN_SECONDS)
+        LK_TRY(lk_when_steps(&options->checkpoint_every, at, &l->checkpoint_steps));
+    LK_TRY(check_monitor(l, &options->early_stop, "early_stop.metric"));
+    LK_TRY(check_monitor(l, &options->checkpoint_best, "checkpoint.best"));
+done:
+    return st;
+}
+
+/* Collective: every rank leaves with the same progress and buffers, and step 0 is on disk. */
+static lk_status start(loop *l)
+{
+    lk_status st = LK_OK;
+    lk_run   *run = l->run;
+    bool      resumed = false;
+    lk_str    text;
+    lk_str_init(&text);
+    LK_TRY(lk_comm_agree(run->comm, prepare_spans(l)));
+    LK_TRY(lk_comm_agree(run->comm, is_root(l) ? start_root(l, &resumed) : LK_OK));
+    LK_TRY(lk_comm_broadcast(run->comm, &resumed, sizeof resumed));
+    LK_TRY(lk_comm_broadcast(run->comm, &run->progress, sizeof run->progress));
+    LK_TRY(lk_comm_broadcast(run->comm, run->epoch_sums, (size_t)run->n_columns * sizeof *run->epoch_sums));
+    LK_TRY(lk_reduce_publish(run->reduce));
+    lk_stream_seek(run->stream, run->progress.step / run->position.steps_per_epoch,
+                   run->progress.step % run->position.steps_per_epoch);
+    if (is_root(l)) {
+        lk_report_header(run, &text);
+        if (resumed)
+            lk_str_printf(&text, "resume      of step %lld of %lld\n", (long long)run->progress.step,
+                          (long long)run->position.total_steps);
+        say_lines(l, lk_str_text(&text), false);
+    }
+    l->started = l->epoch_started = l->last_log = l->last_checkpoint = lk_clock_seconds();
+    l->started_step = l->epoch_started_step = run->progress.step;
+    if (!resumed) LK_TRY(save(l, false, true));
+done:
+    lk_str_clear(&text);
+    return st;
+}
+
+/* ---- the loop -------------------------------------------------------------------------------------------------- */
+
+/* What this rank asks of all: a stop, or (root) a checkpoint by the clock. */
+static unsigned wishes(loop *l)
+{
+    const lk_run_options *options = l->run->options;
+    unsigned              flags = 0;
+    if (l->request->stop && *l->request->stop) flags |= LK_FLAG_STOP;
+    if (!is_root(l)) return flags;
+    double now = lk_clock_seconds();
+    if (l->request->max_time > 0 && now - l->started >= l->request->max_time) flags |= LK_FLAG_STOP;
+    if (lk_rundir_stop_asked(l->request->rundir)) flags |= LK_FLAG_STOP;
+    if (options->checkpoint_every.unit == LK_WHEN_SECONDS && now - l->last_checkpoint >= options->checkpoint_every.count)
+        flags |= LK_FLAG_TIME;
+    return flags;
+}
+
+/* A loss that stays above the limit is a run that will not come back, though every number is finite. */
+static lk_status check_divergence(loop *l, double loss)
+{
+    lk_progress *p = &l->run->progress;
+    double       limit = l->run->options->diverged_above * p->first_loss;
+    if (p->step == 1) p->first_loss = loss;
+    p->diverged_run = p->step > 1 && p->first_loss > 0 && loss > limit ? p->diverged_run + 1 : 0;
+    if (p->diverged_run < DIVERGED_STEPS) return LK_OK;
+    return lk_fail(LK_E_DIVERGED,
+                   "training diverged: at step %lld the loss is %.3g, more than %.3g times the first one (%.3g), for %d steps "
+                   "running. The last good checkpoint is kept. Try a smaller optimizer learning_rate (it is %.3g), "
+                   "train.clip_norm, or a warm-up in schedule",
+                   (long long)p->step, loss, l->run->options->diverged_above, p->first_loss, DIVERGED_STEPS, (double)l->run->rate);
+}
+
+static void end_epoch(loop *l)
+{
+    lk_run *run = l->run;
+    lk_run_scores(run, run->epoch_sums, &l->train);
+    epoch_line(l);
+    memset(run->epoch_sums, 0, (size_t)run->n_columns * sizeof *run->epoch_sums);
+    l->epoch_started = lk_clock_seconds();
+    l->epoch_started_step = run->progress.step;
+}
+
+/* One step and what is due after it. *stop: leave the loop with a checkpoint. Collective. */
+static lk_status turn(loop *l, bool *stop)
+{
+    lk_status st = LK_OK;
+    lk_run   *run = l->run;
+    unsigned  flags = wishes(l);
+    double    loss = 0;
+    bool      new_best = false;
+    LK_TRY(lk_run_step(run, &flags, &loss));
+    LK_TRY(check_divergence(l, loss));
+    say_progress(l, loss);
+    int64_t step = run->progress.step;
+    bool    last = step == run->position.total_steps;
+    l->evaluated = false;
+    if (run->options->verify_steps > 0 && step % run->options->verify_steps == 0) LK_TRY(lk_reduce_verify(run->reduce));
+    if (l->evaluate_steps > 0 && (step % l->evaluate_steps == 0 || last)) LK_TRY(evaluate(l, &new_best));
+    if (step % run->position.steps_per_epoch == 0) end_epoch(l);
+    *stop = (flags & LK_FLAG_STOP) != 0 || run->progress.stopped_early;
+    bool due = l->checkpoint_steps > 0 && step % l->checkpoint_steps == 0;
+    bool final = last || *stop;
+    if (due || final || new_best || (flags & LK_FLAG_TIME)) LK_TRY(save(l, new_best, final));
+done:
+    return st;
+}
+
+/* Test metrics, phases, parameters: what a run ends with. Collective. */
+static lk_status finish(loop *l)
+{
+    lk_status st = LK_OK;
+    lk_run   *run = l->run;
+    lk_str    text;
+    char      summary[256] = "";
+    lk_str_init(&text);
+    if (lk_data_n(run->data, LK_SPLIT_TEST) > 0) {
+        LK_TRY(lk_evaluate(run, LK_SPLIT_TEST, l->sums));
+        if (is_root(l)) lk_report_scores(run, "Test", l->sums, &text);
+        if (is_root(l)) say_lines(l, lk_str_text(&text), true);
+        lk_str_clear(&text);
+    }
+    lk_phases_enter(&run->phases, LK_PHASE_OTHER);
+    LK_TRY(lk_report_phases(run, (run->progress.step - l->started_step) * run->options->batch_size, &text));
+    if (is_root(l)) {
+        say_lines(l, lk_str_text(&text), false);
+        lk_str_clear(&text);
+        lk_report_parameters(run, &text);
+        say_lines(l, lk_str_text(&text), true);
+        snprintf(summary, sizeof summary, "%s after %.6g epochs, %lld steps%s", run->progress.stopped_early ? "stopped early" : "finished",
+                 (double)run->progress.step / (double)run->position.steps_per_epoch, (long long)run->progress.step,
+                 run->progress.has_best ? "" : ", no validation");
+        st = lk_rundir_set_status(l->request->rundir, "finished", run->progress.step, summary);
+    }
+    LK_TRY(lk_comm_agree(run->comm, st));
+done:
+    lk_str_clear(&text);
+    return st;
+}
+
+static lk_status train(loop *l)
+{
+    lk_status st = LK_OK;
+    lk_run   *run = l->run;
+    bool      stop = false;
+    LK_TRY(LK_ALLOC(run->n_columns, &l->sums));
+    l->history.width = 4 + run->options->n_metrics;
+    LK_TRY(start(l));
+    while (!stop && run->progress.step < run->position.total_steps && !run->progress.stopped_early) LK_TRY(turn(l, &stop));
+    if (stop && !run->progress.stopped_early && run->progress.step < run->position.total_steps) {
+        if (is_root(l)) (void)lk_rundir_set_status(l->request->rundir, "stopped", run->progress.step, "");
+        st = lk_fail(LK_STOPPED, "stopped at step %lld of %lld with a checkpoint; the same command goes on from here",
+                     (long long)run->progress.step, (long long)run->position.total_steps);
+        goto done;
+    }
+    LK_TRY(finish(l));
+done:
+    return st;
+}
+
+lk_status lk_train(lk_session *session, const lk_run_options *options, const lk_train_request *request)
+{
+    lk_status st = LK_OK;
+    loop      l = {.request = request};
+    LK_TRY(lk_comm_layout(session->comm, &(lk_comm_options){.ranks_per_host = options->ranks_per_host}));
+    LK_TRY(lk_run_create(session->comm, options, NULL, NULL, true, &l.run));
+    st = train(&l);
+    if (st != LK_OK && st != LK_STOPPED && lk_comm_is_root(session->comm) && request->rundir) {
+        char message[2048]; /* what follows must not replace the first cause */
+        snprintf(message, sizeof message, "%s", lk_error_message());
+        (void)lk_rundir_set_status(request->rundir, "failed", l.run->progress.step, message);
+        (void)lk_fail(st, "%s", message);
+    }
+done:
+    lk_saver_destroy(&l.saver);
+    lk_history_clear(&l.history);
+    lk_free(&l.sums);
+    lk_run_destroy(&l.run);
+    return st;
+}

@@ -1,0 +1,188 @@
+#include "train/run_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/alloc.h"
+#include "kernels/kernels.h"
+
+/* Rows of neighbouring lanes share one call while their activations stay in a cache of this size: bits do not depend
+ * on it, only the share of time spent waiting for memory does. */
+enum { GROUP_ACTIVATION_BYTES = 24 << 20, GROUP_ROWS_MOST = 256 };
+
+static lk_status open_data(lk_run *run, lk_checkpoint *checkpoint, const char *input)
+{
+    lk_status     st = LK_OK;
+    lk_transform *known = NULL;
+    if (checkpoint) LK_TRY(lk_transform_load(lk_checkpoint_h5(checkpoint), "/input", &known));
+    if (input)
+        LK_TRY(lk_data_open_input(input, &run->options->data, known, &run->data));
+    else
+        LK_TRY(lk_data_open(&run->options->data, run->options->seed, known, &run->data));
+    run->transform = known ? known : NULL;
+    known = NULL;
+done:
+    lk_transform_destroy(&known);
+    return st;
+}
+
+static lk_status build_model(lk_run *run)
+{
+    lk_status           st = LK_OK;
+    const lk_transform *transform = lk_data_transform(run->data);
+    int                 n_inputs = lk_transform_n_inputs(transform);
+    const lk_field     *target = lk_transform_n_targets(transform) ? lk_transform_target(transform, 0) : NULL;
+    lk_field           *inputs = NULL;
+    LK_CHECK(n_inputs > 0, LK_E_DATA, "the data has no input");
+    LK_TRY(LK_ALLOC(n_inputs, &inputs));
+    for (int i = 0; i < n_inputs; i++) inputs[i] = *lk_transform_input(transform, i);
+    LK_TRY(lk_model_create(&run->options->model, inputs, n_inputs, target ? target->classes : 0, &run->model));
+    for (int i = 0; i < lk_model_n_layers(run->model); i++) {
+        lk_layer_info info;
+        lk_model_layer(run->model, i, &info);
+        run->flops_sample += (double)(info.forward_flops + info.backward_flops);
+    }
+    run->n_columns = LK_SUM_FIRST_METRIC;
+    if (!target) goto done;
+    const lk_shape *output = lk_model_output(run->model);
+    LK_TRY(lk_loss_create(&run->options->loss, output, target, &run->loss));
+    LK_CHECK(run->options->n_metrics <= LK_RUN_MAX_METRICS, LK_E_CONFIG, "metrics: %d are more than %d",
+             run->options->n_metrics, LK_RUN_MAX_METRICS);
+    for (int i = 0; i < run->options->n_metrics; i++) {
+        bool logits = run->options->loss.kind == LK_LOSS_BINARY_CROSS_ENTROPY;
+        LK_TRY(lk_metric_create(&run->options->metrics[i], output, target, logits, &run->metrics[i]));
+        run->column[i] = run->n_columns;
+        run->n_columns += lk_metric_n_sums(run->metrics[i]);
+    }
+    LK_CHECK(run->n_columns <= LK_RUN_MAX_COLUMNS, LK_E_CONFIG,
+             "metrics: %d sums are more than %d (a confusion matrix of so many classes?)", run->n_columns, LK_RUN_MAX_COLUMNS);
+done:
+    lk_free(&inputs);
+    return st;
+}
+
+static int64_t lane_rows(const lk_run_options *options)
+{
+    return (options->batch_size + options->lanes - 1) / options->lanes;
+}
+
+static int lanes_in_group(const lk_run *run)
+{
+    int64_t bytes = 0, rows = lane_rows(run->options);
+    if (!lk_kernels_rows_independent()) return 1;
+    for (int i = 0; i < lk_model_n_layers(run->model); i++) {
+        lk_layer_info info;
+        lk_model_layer(run->model, i, &info);
+        bytes += info.activation_bytes;
+    }
+    int lanes = 1;
+    while (2 * lanes <= run->options->lanes && 2 * lanes * rows <= GROUP_ROWS_MOST &&
+           2 * lanes * rows * bytes <= GROUP_ACTIVATION_BYTES)
+        lanes *= 2;
+    return lanes;
+}
+
+static lk_status prepare_position(lk_run *run)
+{
+    lk_status    st = LK_OK;
+    lk_position *at = &run->position;
+    int64_t      n = lk_data_n(run->data, LK_SPLIT_TRAIN), batch = run->options->batch_size;
+    LK_CHECK(n > 0, LK_E_DATA, "the training split has no sample");
+    *at = (lk_position){.samples_per_epoch = n, .batch_size = batch, .steps_per_epoch = (n + batch - 1) / batch};
+    LK_TRY(lk_when_steps(&run->options->length, at, &at->total_steps));
+    run->progress.total_steps = at->total_steps;
+done:
+    return st;
+}
+
+static lk_status prepare_training(lk_run *run)
+{
+    lk_status             st = LK_OK;
+    const lk_run_options *options = run->options;
+    int                   group = lanes_in_group(run), first = 0, n = 0;
+    int64_t               rows = group * lane_rows(options);
+    lk_reduce_options     reduce = {.kind = options->reduce,
+                                    .lanes = (int)options->lanes,
+                                    .group_lanes = group,
+                                    .n_slots = lk_optim_n_slots(&options->optim),
+                                    .n_sums = run->n_columns,
+                                    .clip_norm = options->clip_norm};
+    LK_CHECK(run->loss, LK_E_DATA, "the training data has no target");
+    LK_TRY(prepare_position(run));
+    LK_TRY(lk_reduce_create(run->comm, &reduce, lk_model_spans(run->model), &run->reduce));
+    lk_reduce_run(run->reduce, &first, &n);
+    lk_stream_options stream = {.split = LK_SPLIT_TRAIN,
+                                .batch_size = options->batch_size,
+                                .lanes = (int)options->lanes,
+                                .first_lane = first,
+                                .n_lanes = n,
+                                .training = true,
+                                .seed = options->seed,
+                                .prefetch = true};
+    LK_TRY(lk_stream_create(run->data, &stream, &run->stream));
+    LK_TRY(lk_work_create(run->model, rows, group, true, options->seed, &run->work));
+    LK_TRY(LK_ALLOC(rows * lk_shape_count(lk_model_output(run->model)), &run->d_output));
+    LK_TRY(LK_ALLOC(group * run->n_columns, &run->rows));
+    LK_TRY(LK_ALLOC(run->n_columns, &run->epoch_sums));
+    LK_TRY(LK_ALLOC(1, &run->view));
+done:
+    return st;
+}
+
+lk_status lk_run_create(lk_comm *comm, const lk_run_options *options, lk_checkpoint *checkpoint, const char *input,
+                        bool training, lk_run **out)
+{
+    lk_status st = LK_OK;
+    lk_run   *run = NULL;
+    *out = NULL;
+    LK_TRY(LK_ALLOC(1, &run));
+    run->options = options;
+    run->comm = comm;
+    lk_phases_start(&run->phases);
+    LK_TRY(lk_kernels_select(options->kernels));
+    LK_TRY(lk_comm_agree(comm, open_data(run, checkpoint, input)));
+    LK_TRY(lk_comm_agree(comm, build_model(run)));
+    LK_TRY(lk_work_create(run->model, options->evaluate_chunk, 1, false, options->seed, &run->evaluate_work));
+    if (training) LK_TRY(prepare_training(run));
+    *out = run;
+    run = NULL;
+done:
+    lk_run_destroy(&run);
+    return st;
+}
+
+void lk_run_destroy(lk_run **run)
+{
+    if (!*run) return;
+    lk_run *r = *run;
+    lk_stream_destroy(&r->stream);
+    lk_work_destroy(&r->work);
+    lk_work_destroy(&r->evaluate_work);
+    lk_reduce_destroy(&r->reduce);
+    for (int i = 0; i < LK_RUN_MAX_METRICS; i++) lk_metric_destroy(&r->metrics[i]);
+    lk_loss_destroy(&r->loss);
+    lk_model_destroy(&r->model);
+    lk_data_close(&r->data);
+    lk_transform_destroy(&r->transform);
+    lk_free(&r->d_output);
+    lk_free(&r->rows);
+    lk_free(&r->epoch_sums);
+    lk_free(&r->view);
+    lk_free(&r->evaluate_state);
+    lk_free(run);
+}
+
+float *lk_run_state(lk_run *run)
+{
+    return run->reduce ? lk_reduce_state(run->reduce) : run->evaluate_state;
+}
+
+void lk_run_scores(const lk_run *run, const double *sums, lk_scores *scores)
+{
+    *scores = (lk_scores){.loss = sums[LK_SUM_WEIGHT] > 0 ? sums[LK_SUM_LOSS] / sums[LK_SUM_WEIGHT] : (double)NAN,
+                          .samples = sums[LK_SUM_COUNT]};
+    for (int i = 0; i < run->options->n_metrics; i++) {
+        bool matrix = lk_metric_matrix_side(run->metrics[i]) > 0;
+        scores->metric[i] = matrix ? (double)NAN : lk_metric_value(run->metrics[i], sums + run->column[i]);
+    }
+}

@@ -1,0 +1,246 @@
+#include "train/rundir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "core/alloc.h"
+#include "io/atomic.h"
+
+enum { CONFIG_LIMIT = 1 << 20 };
+
+struct lk_rundir {
+    char           *path; /* owned */
+    char            file[PATH_MAX];
+    int             lock; /* descriptor of .lock, -1 without */
+    lk_rundir_state state;
+    char           *config;  /* owned, NULL in a new directory */
+    char           *summary; /* owned */
+    FILE           *log, *jsonl, *csv;
+};
+
+const char *lk_rundir_file(lk_rundir *rundir, const char *name)
+{
+    snprintf(rundir->file, sizeof rundir->file, "%s/%s", rundir->path, name);
+    return rundir->file;
+}
+
+lk_rundir_state lk_rundir_get_state(const lk_rundir *rundir)
+{
+    return rundir->state;
+}
+
+const char *lk_rundir_path(const lk_rundir *rundir)
+{
+    return rundir->path;
+}
+
+const char *lk_rundir_config(const lk_rundir *rundir)
+{
+    return rundir->config;
+}
+
+const char *lk_rundir_summary(const lk_rundir *rundir)
+{
+    return rundir->summary ? rundir->summary : "";
+}
+
+/* A folder that holds files but no run of ours is somebody else's: nothing in it is touched. */
+static lk_status refuse_foreign(const char *path)
+{
+    lk_status      st = LK_OK;
+    bool           ours = false, others = false;
+    struct dirent *entry;
+    DIR           *folder = opendir(path);
+    LK_CHECK(folder, LK_E_IO, "run directory %s: %s", path, strerror(errno));
+    while ((entry = readdir(folder))) {
+        if (!strcmp(entry->d_name, ".lock") || !strcmp(entry->d_name, "config.yaml")) ours = true;
+        if (entry->d_name[0] != '.') others = true;
+    }
+    LK_CHECK(ours || !others, LK_E_LOCKED,
+             "%s is not a run directory: it holds other files and no config.yaml; choose another with --run", path);
+done:
+    if (folder) closedir(folder);
+    return st;
+}
+
+static lk_status take_lock(lk_rundir *rundir)
+{
+    lk_status    st = LK_OK;
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    char         text[256] = "", host[128] = "?";
+    const char  *file = lk_rundir_file(rundir, ".lock");
+    rundir->lock = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    LK_CHECK(rundir->lock >= 0, LK_E_IO, "cannot open %s: %s", file, strerror(errno));
+    if (fcntl(rundir->lock, F_SETLK, &whole) != 0) {
+        ssize_t n = pread(rundir->lock, text, sizeof text - 1, 0);
+        text[n > 0 ? n : 0] = '\0';
+        text[strcspn(text, "\n")] = '\0';
+        close(rundir->lock);
+        rundir->lock = -1;
+        LK_CHECK(false, LK_E_LOCKED, "run directory %s is in use by %s", rundir->path, *text ? text : "another job");
+    }
+    gethostname(host, sizeof host - 1);
+    const char *job = getenv("SLURM_JOB_ID");
+    int         n = snprintf(text, sizeof text, "host %s, process %ld%s%s\n", host, (long)getpid(), job ? ", Slurm job " : "",
+                             job ? job : "");
+    if (ftruncate(rundir->lock, 0) != 0 || pwrite(rundir->lock, text, (size_t)n, 0) != n)
+        st = lk_fail(LK_E_IO, "cannot write %s: %s", file, strerror(errno));
+done:
+    return st;
+}
+
+static lk_status read_state(lk_rundir *rundir)
+{
+    lk_status st = LK_OK;
+    char     *text = NULL;
+    size_t    size = 0;
+    json_t   *status = NULL;
+    rundir->state = LK_RUNDIR_NEW;
+    if (access(lk_rundir_file(rundir, "config.yaml"), F_OK) != 0) goto done;
+    LK_TRY(lk_file_read(lk_rundir_file(rundir, "config.yaml"), CONFIG_LIMIT, &rundir->config, &size));
+    rundir->state = LK_RUNDIR_UNFINISHED;
+    /* status.json is for people and for this one question; a lost or broken one means: not finished. */
+    if (lk_file_read(lk_rundir_file(rundir, "status.json"), CONFIG_LIMIT, &text, &size) == LK_OK)
+        status = json_loadb(text, size, 0, NULL);
+    const char *state = json_string_value(json_object_get(status, "state"));
+    const char *summary = json_string_value(json_object_get(status, "summary"));
+    if (state && !strcmp(state, "finished")) rundir->state = LK_RUNDIR_FINISHED;
+    if (summary) LK_TRY(lk_strdup(summary, &rundir->summary));
+done:
+    json_decref(status);
+    lk_free(&text);
+    return st;
+}
+
+lk_status lk_rundir_open(const char *path, lk_rundir **out)
+{
+    lk_status  st = LK_OK;
+    lk_rundir *rundir = NULL;
+    *out = NULL;
+    LK_CHECK(strlen(path) < PATH_MAX - 64, LK_E_USAGE, "run directory: the path is longer than %d bytes", PATH_MAX - 64);
+    LK_TRY(LK_ALLOC(1, &rundir));
+    rundir->lock = -1;
+    LK_TRY(lk_strdup(path, &rundir->path));
+    LK_TRY(lk_make_folders(path));
+    LK_TRY(refuse_foreign(path));
+    LK_TRY(take_lock(rundir));
+    LK_TRY(read_state(rundir));
+    *out = rundir;
+    rundir = NULL;
+done:
+    lk_rundir_close(&rundir);
+    return st;
+}
+
+void lk_rundir_close(lk_rundir **rundir)
+{
+    if (!*rundir) return;
+    if ((*rundir)->log) fclose((*rundir)->log);
+    if ((*rundir)->jsonl) fclose((*rundir)->jsonl);
+    if ((*rundir)->csv) fclose((*rundir)->csv);
+    if ((*rundir)->lock >= 0) close((*rundir)->lock);
+    lk_free(&(*rundir)->path);
+    lk_free(&(*rundir)->config);
+    lk_free(&(*rundir)->summary);
+    lk_free(rundir);
+}
+
+lk_status lk_rundir_begin(lk_rundir *rundir, const char *config_text)
+{
+    lk_status st = LK_OK;
+    char      temporary[PATH_MAX];
+    LK_TRY(lk_make_folders(lk_rundir_file(rundir, "checkpoints")));
+    snprintf(temporary, sizeof temporary, "%s", lk_rundir_file(rundir, ".config.new"));
+    LK_TRY(lk_atomic_write(lk_rundir_file(rundir, "config.yaml"), temporary, config_text, strlen(config_text)));
+done:
+    return st;
+}
+
+lk_status lk_rundir_set_status(lk_rundir *rundir, const char *state, int64_t step, const char *summary)
+{
+    lk_status st = LK_OK;
+    char      temporary[PATH_MAX];
+    json_t   *status = json_pack("{s:s, s:I, s:s}", "state", state, "step", (json_int_t)step, "summary", summary);
+    char     *text = status ? json_dumps(status, JSON_INDENT(1)) : NULL;
+    LK_CHECK(text, LK_E_NOMEM, "out of memory for status.json");
+    snprintf(temporary, sizeof temporary, "%s", lk_rundir_file(rundir, ".status.new"));
+    LK_TRY(lk_atomic_write(lk_rundir_file(rundir, "status.json"), temporary, text, strlen(text)));
+done:
+    free(text);
+    json_decref(status);
+    return st;
+}
+
+bool lk_rundir_stop_asked(lk_rundir *rundir)
+{
+    return access(lk_rundir_file(rundir, "STOP"), F_OK) == 0;
+}
+
+void lk_rundir_clear_stop(lk_rundir *rundir)
+{
+    unlink(lk_rundir_file(rundir, "STOP"));
+}
+
+/* Opens for appending after cutting to `bytes`; a file shorter than that keeps what it has. */
+static lk_status open_cut(lk_rundir *rundir, const char *name, int64_t bytes, FILE **out)
+{
+    lk_status   st = LK_OK;
+    struct stat info;
+    const char *file = lk_rundir_file(rundir, name);
+    if (stat(file, &info) == 0 && info.st_size > bytes)
+        LK_CHECK(truncate(file, bytes) == 0, LK_E_IO, "cannot cut %s: %s", file, strerror(errno));
+    *out = fopen(file, "ae");
+    LK_CHECK(*out, LK_E_IO, "cannot open %s: %s", file, strerror(errno));
+done:
+    return st;
+}
+
+lk_status lk_rundir_open_logs(lk_rundir *rundir, int64_t jsonl_bytes, int64_t csv_bytes)
+{
+    lk_status st = LK_OK;
+    LK_TRY(open_cut(rundir, "log.txt", INT64_MAX, &rundir->log));
+    LK_TRY(open_cut(rundir, "metrics.jsonl", jsonl_bytes, &rundir->jsonl));
+    LK_TRY(open_cut(rundir, "metrics.csv", csv_bytes, &rundir->csv));
+done:
+    return st;
+}
+
+static lk_status append(FILE *file, const char *name, const char *line)
+{
+    if (fprintf(file, "%s\n", line) < 0 || fflush(file) != 0)
+        return lk_fail(LK_E_IO, "cannot append to %s: %s", name, strerror(errno));
+    return LK_OK;
+}
+
+void lk_rundir_log(lk_rundir *rundir, const char *line)
+{
+    /* A log line that cannot be written is no reason to end a run: what must not be lost is in the checkpoint. */
+    if (rundir->log) (void)append(rundir->log, "log.txt", line);
+}
+
+lk_status lk_rundir_event(lk_rundir *rundir, const char *json_line)
+{
+    return append(rundir->jsonl, "metrics.jsonl", json_line);
+}
+
+lk_status lk_rundir_csv(lk_rundir *rundir, const char *line)
+{
+    return append(rundir->csv, "metrics.csv", line);
+}
+
+void lk_rundir_lengths(lk_rundir *rundir, int64_t *jsonl_bytes, int64_t *csv_bytes)
+{
+    fseek(rundir->jsonl, 0, SEEK_END);
+    fseek(rundir->csv, 0, SEEK_END);
+    *jsonl_bytes = ftell(rundir->jsonl);
+    *csv_bytes = ftell(rundir->csv);
+}

@@ -1,0 +1,91 @@
+#include "lockstep/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/alloc.h"
+#include "core/log.h"
+#include "train/session.h"
+
+static void forward_line(void *context, lk_log_level level, const char *line)
+{
+    lk_session *session = context;
+    bool        mine = level == LK_LOG_RANK || lk_comm_is_root(session->comm);
+    if (session->log && mine) session->log(session->log_context, (int)level, line);
+}
+
+lk_status lk_session_start(lk_session **out)
+{
+    lk_status   st = LK_OK;
+    lk_session *session = NULL;
+    *out = NULL;
+    LK_TRY(LK_ALLOC(1, &session));
+    LK_TRY(lk_comm_create(&session->comm));
+    lk_log_set_sink(forward_line, session);
+    *out = session;
+    session = NULL;
+done:
+    lk_free(&session);
+    return st;
+}
+
+void lk_session_end(lk_session **session)
+{
+    if (!*session) return;
+    lk_log_set_sink(NULL, NULL);
+    lk_comm_destroy(&(*session)->comm);
+    lk_free(session);
+}
+
+int lk_session_rank(const lk_session *session)
+{
+    return lk_comm_rank(session->comm);
+}
+
+int lk_session_size(const lk_session *session)
+{
+    return lk_comm_size(session->comm);
+}
+
+int lk_session_is_root(const lk_session *session)
+{
+    return lk_comm_is_root(session->comm);
+}
+
+int lk_launcher_rank(void)
+{
+    static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *value = getenv(names[i]);
+        if (value && *value) return atoi(value);
+    }
+    return 0;
+}
+
+lk_status lk_session_agree(lk_session *session, lk_status status)
+{
+    return lk_comm_agree(session->comm, status);
+}
+
+lk_status lk_session_share_text(lk_session *session, char **text)
+{
+    lk_status st = LK_OK;
+    char     *copy = NULL;
+    if (lk_session_is_root(session) && *text) LK_TRY(lk_strdup(*text, &copy));
+    LK_TRY(lk_comm_broadcast_text(session->comm, &copy));
+    if (!lk_session_is_root(session)) *text = copy ? strdup(copy) : NULL;
+done:
+    lk_free(&copy);
+    return st;
+}
+
+lk_status lk_session_share(lk_session *session, void *bytes, size_t size)
+{
+    return lk_comm_broadcast(session->comm, bytes, size);
+}
+
+void lk_session_log_to(lk_session *session, lk_log_function *function, void *context)
+{
+    session->log = function;
+    session->log_context = context;
+}

@@ -1,0 +1,119 @@
+#include "core/clock.h"
+#include "train/run_internal.h"
+
+#include <string.h>
+
+static void span_ready(void *context, int span)
+{
+    lk_run *run = context;
+    lk_reduce_span_ready(run->reduce, span);
+}
+
+/* The rows of one lane each, as loss and metrics wrote them, into the table that is summed along the tree. */
+static void store_sums(lk_run *run, const lk_batch *batch)
+{
+    for (int i = 0; i < batch->lanes.n; i++)
+        if (batch->lanes.start[i + 1] > batch->lanes.start[i])
+            memcpy(lk_reduce_lane_sums(run->reduce, batch->lanes.first + i), run->rows + (int64_t)i * run->n_columns,
+                   (size_t)run->n_columns * sizeof *run->rows);
+}
+
+/* One group of lanes: batch -> outputs -> d_out -> gradient of the group's node. */
+static lk_status group_pass(lk_run *run, const lk_batch *batch, float *gradient)
+{
+    lk_status    st = LK_OK;
+    const float *state = lk_reduce_state(run->reduce);
+    const float *output = NULL;
+    lk_phases_enter(&run->phases, LK_PHASE_FORWARD);
+    LK_TRY(lk_model_forward(run->work, state, batch, &output));
+    LK_TRY(lk_loss_eval(run->loss, output, batch, run->d_output, run->rows, run->n_columns));
+    for (int i = 0; i < run->options->n_metrics; i++)
+        lk_metric_eval(run->metrics[i], output, batch, run->rows, run->n_columns, run->column[i]);
+    store_sums(run, batch);
+    lk_phases_enter(&run->phases, LK_PHASE_BACKWARD);
+    LK_TRY(lk_model_backward(run->work, state, batch, run->d_output, gradient, span_ready, run));
+done:
+    return st;
+}
+
+/* What this rank does alone, and may fail at alone. */
+static lk_status local_half(lk_run *run)
+{
+    lk_status       st = LK_OK;
+    const lk_batch *batch = NULL;
+    lk_phases_enter(&run->phases, LK_PHASE_DATA);
+    LK_TRY(lk_stream_next(run->stream, &batch));
+    for (int g = 0; g < lk_reduce_n_groups(run->reduce); g++) {
+        lk_node node = lk_reduce_group(run->reduce, g);
+        int     last = node.lo + node.s < run->options->lanes ? node.lo + node.s : (int)run->options->lanes;
+        lk_batch_cut(batch, run->data, node.lo, last - node.lo, run->view);
+        run->view->batch.step = run->progress.step;
+        if (run->view->batch.n > 0) {
+            lk_phases_enter(&run->phases, LK_PHASE_REDUCE);
+            float *gradient = lk_reduce_group_begin(run->reduce, g);
+            LK_TRY(group_pass(run, &run->view->batch, gradient));
+        }
+        lk_phases_enter(&run->phases, LK_PHASE_REDUCE);
+        lk_reduce_group_end(run->reduce, g, run->view->batch.n > 0);
+    }
+done:
+    return st;
+}
+
+typedef struct update {
+    lk_run       *run;
+    lk_optim_step step;
+    double        seconds;
+} update;
+
+/* Running statistics follow the batch: new = (1 - m) old + m * weighted mean over lanes. */
+static void update_statistic(const lk_tile_update *tile, float momentum)
+{
+    for (int64_t i = 0; i < tile->tile->count; i++)
+        tile->state[i] += momentum * (tile->mean[i] - tile->state[i]);
+}
+
+static void update_tile(void *context, const lk_tile_update *tile)
+{
+    update              *now = context;
+    lk_run              *run = now->run;
+    const lk_span_table *table = lk_model_spans(run->model);
+    const lk_span       *span = &table->spans[tile->tile->span];
+    float               *slot[LK_OPTIM_MAX_SLOTS] = {0};
+    if (span->kind == LK_SPAN_STATISTIC) {
+        update_statistic(tile, lk_model_momentum(run->model, span->layer));
+        return;
+    }
+    for (int i = 0; i < lk_optim_n_slots(&run->options->optim); i++)
+        slot[i] = lk_reduce_slot(run->reduce, i) + tile->tile->offset;
+    now->step.grad_scale = tile->grad_scale;
+    lk_optim_update(&run->options->optim, &now->step, span->decay, tile->tile->count, tile->state, tile->mean, slot);
+}
+
+lk_status lk_run_step(lk_run *run, unsigned *flags, double *loss)
+{
+    lk_status      st = LK_OK;
+    float          factor = 1;
+    lk_step_result result = {0};
+    lk_reduce_info before, after;
+    run->position.step = run->progress.step;
+    lk_status local = lk_sched_factor(&run->options->sched, &run->position, &factor);
+    if (local == LK_OK) local = local_half(run);
+    run->rate = run->options->optim.learning_rate * factor;
+    update now = {.run = run, .step = {.rate = run->rate, .step = run->progress.step + 1}};
+
+    lk_phases_enter(&run->phases, LK_PHASE_REDUCE);
+    lk_reduce_get_info(run->reduce, &before);
+    LK_TRY(lk_reduce_finish(run->reduce, local, *flags, update_tile, &now, &result));
+    lk_reduce_get_info(run->reduce, &after);
+    lk_phases_enter(&run->phases, LK_PHASE_OTHER);
+    lk_phases_move(&run->phases, LK_PHASE_REDUCE, LK_PHASE_OPTIMIZER, after.update_s - before.update_s);
+
+    *flags = result.flags;
+    *loss = result.sums[LK_SUM_LOSS] / result.sums[LK_SUM_WEIGHT];
+    run->grad_norm = result.grad_norm;
+    for (int i = 0; i < run->n_columns; i++) run->epoch_sums[i] += result.sums[i];
+    run->progress.step++;
+done:
+    return st;
+}
