@@ -1,1 +1,38 @@
-int main(void) { return 0; }
+/* lockstep VERB ...: finds the verb and hands the rest over. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "lockstep/inspect.h"
+
+static const struct {
+    const char *name;
+    cli_verb   *run;
+} verbs[] = {
+    {"train", cmd_train},     {"eval", cmd_eval},     {"predict", cmd_predict}, {"inspect", cmd_inspect}, {"data", cmd_data},
+    {"config", cmd_config},   {"bench", cmd_bench},   {"doctor", cmd_doctor},   {"help", cmd_help},
+};
+
+static int version(void)
+{
+    char     *text = NULL;
+    lk_status st = lk_version_text(&text);
+    if (st != LK_OK) return cli_fail(NULL, st);
+    if (lk_launcher_rank() == 0) fputs(text, stdout);
+    free(text);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        cli_help(NULL);
+        return cli_fail(NULL, cli_usage("a verb is missing, e.g. lockstep train run.yaml"));
+    }
+    if (!strcmp(argv[1], "--version")) return version();
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) return cli_help(NULL);
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (!strcmp(argv[1], verbs[i].name)) return verbs[i].run(argc - 1, argv + 1);
+    return cli_fail(NULL, cli_usage("there is no verb '%s'; lockstep help lists them", argv[1]));
+}

@@ -315,23 +315,13 @@ done:
     return st;
 }
 
-static void fill_initial(lk_run *run)
-{
-    const lk_span_table *spans = lk_model_spans(run->model);
-    lk_model_init(run->model, run->options->seed, lk_reduce_state(run->reduce));
-    for (int i = 0; i < lk_optim_n_slots(&run->options->optim); i++) {
-        float *slot = lk_reduce_slot(run->reduce, i), value = lk_optim_slot_initial(&run->options->optim, i);
-        for (int64_t k = 0; k < spans->parameter_floats; k++) slot[k] = value;
-    }
-}
-
 /* Root alone: initial values, or what a checkpoint holds; files of the run. */
 static lk_status start_root(loop *l, bool *resumed)
 {
     lk_status  st = LK_OK;
     lk_rundir *rundir = l->request->rundir;
     char       folder[PATH_MAX], best[PATH_MAX + 16];
-    fill_initial(l->run);
+    lk_run_initial(l->run);
     LK_TRY(lk_rundir_begin(rundir, l->request->config_text));
     LK_TRY(resume_root(l, resumed));
     if (!*resumed && l->request->from) LK_TRY(from_root(l));

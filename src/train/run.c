@@ -172,6 +172,16 @@ void lk_run_destroy(lk_run **run)
     lk_free(run);
 }
 
+void lk_run_initial(lk_run *run)
+{
+    const lk_span_table *spans = lk_model_spans(run->model);
+    lk_model_init(run->model, run->options->seed, lk_reduce_state(run->reduce));
+    for (int i = 0; i < lk_optim_n_slots(&run->options->optim); i++) {
+        float *slot = lk_reduce_slot(run->reduce, i), value = lk_optim_slot_initial(&run->options->optim, i);
+        for (int64_t k = 0; k < spans->parameter_floats; k++) slot[k] = value;
+    }
+}
+
 float *lk_run_state(lk_run *run)
 {
     return run->reduce ? lk_reduce_state(run->reduce) : run->evaluate_state;

@@ -76,6 +76,9 @@ lk_status lk_run_create(lk_comm *comm, const lk_run_options *options, lk_checkpo
                         bool training, lk_run **out);
 void      lk_run_destroy(lk_run **run); /* collective while training */
 
+/** Initial parameters and optimizer slots into the buffers of the reduction; publish follows. Local. */
+void lk_run_initial(lk_run *run);
+
 /** State buffer in use: [total_floats]. */
 float *lk_run_state(lk_run *run);
 

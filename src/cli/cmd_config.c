@@ -1,0 +1,66 @@
+/* lockstep config check|render|init|reference. Never starts MPI. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+static lk_status put_text(lk_status st, char **text)
+{
+    if (st == LK_OK && lk_launcher_rank() == 0) fputs(*text, stdout);
+    free(*text);
+    *text = NULL;
+    return st;
+}
+
+static lk_status with_config(const char *verb, const cli_line *line)
+{
+    lk_config *config = NULL;
+    char      *text = NULL;
+    if (line->n_operands != 2) return cli_usage("config %s: one CONFIG expected", verb);
+    lk_status st = lk_config_load(line->operands[1], line->sets, line->n_sets, &config);
+    if (st == LK_OK && !strcmp(verb, "render")) {
+        st = lk_config_render(config, 1, 0, &text);
+        st = put_text(st, &text);
+    } else if (st == LK_OK && lk_launcher_rank() == 0) {
+        printf("%s: no mistake found\n", line->operands[1]);
+    }
+    lk_config_destroy(&config);
+    return st;
+}
+
+static lk_status init(const cli_line *line, int slurm)
+{
+    char *text = NULL;
+    if (slurm) {
+        if (lk_launcher_rank() == 0) fputs(lk_config_slurm_template(), stdout);
+        return LK_OK;
+    }
+    if (line->n_operands > 2) return cli_usage("config init: at most one DATA file expected");
+    lk_status st = lk_config_init(line->n_operands == 2 ? line->operands[1] : NULL, &text);
+    return put_text(st, &text);
+}
+
+int cmd_config(int argc, char **argv)
+{
+    int              slurm = 0;
+    const cli_option table[] = {{"slurm", NULL, &slurm}, {0}};
+    cli_line         line;
+    char            *text = NULL;
+    lk_status        st = cli_parse(argc, argv, table, &line);
+    const char      *verb = line.n_operands ? line.operands[0] : "";
+    if (st == LK_OK && line.help) return cli_help("config");
+    if (st == LK_OK) {
+        if (!strcmp(verb, "check") || !strcmp(verb, "render")) {
+            st = with_config(verb, &line);
+        } else if (!strcmp(verb, "init")) {
+            st = init(&line, slurm);
+        } else if (!strcmp(verb, "reference")) {
+            st = lk_config_reference(&text);
+            st = put_text(st, &text);
+        } else {
+            st = cli_usage("config '%s': expected check, render, init or reference", verb);
+        }
+    }
+    return st == LK_OK ? 0 : cli_fail(NULL, st);
+}

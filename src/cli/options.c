@@ -1,0 +1,148 @@
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "cli.h"
+
+static char usage_message[1024];
+static int  usage_failed;
+
+lk_status cli_usage(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(usage_message, sizeof usage_message, format, args);
+    va_end(args);
+    usage_failed = 1;
+    return LK_E_USAGE;
+}
+
+int cli_fail(const lk_session *session, lk_status status)
+{
+    const char *text = usage_failed ? usage_message : lk_error_message();
+    int         root = session ? lk_session_is_root(session) : lk_launcher_rank() == 0;
+    if (root && status == LK_STOPPED)
+        fprintf(stderr, "lockstep: %s\n", text);
+    else if (root)
+        fprintf(stderr, "lockstep: %s: %s\n", lk_status_text(status), *text ? text : "no reason was given");
+    return lk_status_exit_code(status);
+}
+
+/* Letters in common at the front: enough to guess which of a dozen options was meant. */
+static const char *nearest(const char *word, const cli_option *options)
+{
+    const char *best = NULL;
+    size_t      most = 2;
+    for (; options->name; options++) {
+        size_t same = 0;
+        while (word[same] && word[same] == options->name[same]) same++;
+        if (same > most) {
+            most = same;
+            best = options->name;
+        }
+    }
+    return best;
+}
+
+static lk_status take_option(int argc, char **argv, int *i, const cli_option *options, cli_line *line)
+{
+    const char *word = argv[*i] + 2, *equals = strchr(word, '=');
+    size_t      length = equals ? (size_t)(equals - word) : strlen(word);
+    const char *set = NULL;
+    cli_option  set_option = {"set", &set, NULL};
+    for (const cli_option *option = options;; option++) {
+        if (!option->name) option = &set_option;
+        if (strlen(option->name) == length && !strncmp(option->name, word, length)) {
+            if (!option->value) {
+                if (equals) return cli_usage("--%s takes no value", option->name);
+                *option->flag = 1;
+                return LK_OK;
+            }
+            if (!equals && *i + 1 >= argc) return cli_usage("--%s needs a value", option->name);
+            *option->value = equals ? equals + 1 : argv[++*i];
+            if (option != &set_option) return LK_OK;
+            if (line->n_sets == CLI_MAX_SETS) return cli_usage("more than %d --set", CLI_MAX_SETS);
+            line->sets[line->n_sets++] = set;
+            return LK_OK;
+        }
+        if (option == &set_option) break;
+    }
+    const char *guess = nearest(word, options);
+    return cli_usage("%s: unknown option --%.*s%s%s%s", argv[0], (int)length, word, guess ? " (did you mean --" : "",
+                     guess ? guess : "", guess ? "?)" : "");
+}
+
+lk_status cli_parse(int argc, char **argv, const cli_option *options, cli_line *line)
+{
+    int only_operands = 0;
+    *line = (cli_line){0};
+    for (int i = 1; i < argc; i++) {
+        lk_status st = LK_OK;
+        if (!only_operands && !strcmp(argv[i], "--")) {
+            only_operands = 1;
+        } else if (!only_operands && (!strcmp(argv[i], "-h") || !strcmp(argv[i], "--help"))) {
+            line->help = 1;
+        } else if (!only_operands && !strcmp(argv[i], "-o")) {
+            static char output[] = "--output";
+            argv[i--] = output; /* read again in its long form */
+        } else if (!only_operands && !strncmp(argv[i], "--", 2)) {
+            st = take_option(argc, argv, &i, options, line);
+        } else if (!only_operands && argv[i][0] == '-' && argv[i][1]) {
+            st = cli_usage("%s: unknown option %s", argv[0], argv[i]);
+        } else if (line->n_operands == CLI_MAX_OPERANDS) {
+            st = cli_usage("%s: more than %d operands", argv[0], CLI_MAX_OPERANDS);
+        } else {
+            line->operands[line->n_operands++] = argv[i];
+        }
+        if (st != LK_OK) return st;
+    }
+    return LK_OK;
+}
+
+lk_status cli_duration(const char *option, const char *text, double *seconds)
+{
+    static const struct {
+        const char *unit;
+        double      factor;
+    } units[] = {{"", 1}, {"s", 1}, {"min", 60}, {"m", 60}, {"h", 3600}};
+    char  *end = NULL;
+    double value = strtod(text, &end);
+    for (size_t i = 0; end != text && value > 0 && i < sizeof units / sizeof *units; i++) {
+        if (strcmp(end, units[i].unit) != 0) continue;
+        *seconds = value * units[i].factor;
+        return LK_OK;
+    }
+    return cli_usage("%s: '%s' is no duration; write 90s, 5min or 2.5h", option, text);
+}
+
+lk_status cli_read_file(const char *path, char **text)
+{
+    size_t size = 0, capacity = 1 << 16;
+    FILE  *file = fopen(path, "re");
+    *text = NULL;
+    if (!file) return cli_usage("cannot read %s: %s", path, strerror(errno));
+    char *bytes = malloc(capacity + 1);
+    while (bytes) {
+        size_t n = fread(bytes + size, 1, capacity - size, file);
+        size += n;
+        if (n == 0) break;
+        if (size < capacity) continue;
+        char *grown = realloc(bytes, 2 * capacity + 1);
+        if (!grown) free(bytes);
+        bytes = grown;
+        capacity *= 2;
+    }
+    int failed = ferror(file);
+    fclose(file);
+    if (!bytes || failed) {
+        free(bytes);
+        return cli_usage("cannot read %s", path);
+    }
+    bytes[size] = '\0';
+    *text = bytes;
+    return LK_OK;
+}

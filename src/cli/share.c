@@ -1,0 +1,54 @@
+/* Sessions and configurations that every rank shares. */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+/* The live line is drawn over itself; any other line first ends it. */
+static void log_to_stderr(void *context, int level, const char *line)
+{
+    static int live;
+    (void)context;
+    if (line[0] == '\r') {
+        fprintf(stderr, "\r%s\033[K", line + 1);
+        live = 1;
+        fflush(stderr);
+        return;
+    }
+    if (live) fputs("\r\033[K", stderr);
+    live = 0;
+    fprintf(stderr, "%s%s\n", level == 1 ? "warning: " : "", line);
+}
+
+lk_status cli_session_start(lk_session **session)
+{
+    lk_status st = lk_session_start(session);
+    if (st == LK_OK) lk_session_log_to(*session, log_to_stderr, NULL);
+    return st;
+}
+
+static lk_status load_and_render(const char *path, const char *text, const char *label, const cli_line *line, char **rendered)
+{
+    lk_config *config = NULL;
+    lk_status  st = path ? lk_config_load(path, line->sets, line->n_sets, &config)
+                         : lk_config_parse(text, label, NULL, line->sets, line->n_sets, &config);
+    if (st == LK_OK) st = lk_config_render(config, 0, 1, rendered);
+    lk_config_destroy(&config);
+    return st;
+}
+
+lk_status cli_config_share(lk_session *session, const char *path, const char *text, const char *label, const cli_line *line,
+                           lk_config **config, char **rendered)
+{
+    lk_status st = LK_OK;
+    *config = NULL;
+    *rendered = NULL;
+    if (lk_session_is_root(session)) st = load_and_render(path, text, label, line, rendered);
+    st = lk_session_agree(session, st);
+    if (st == LK_OK) st = lk_session_share_text(session, rendered);
+    if (st == LK_OK) st = lk_config_parse(*rendered, label, NULL, NULL, 0, config);
+    return st;
+}
