@@ -16,30 +16,32 @@ typedef struct lk_config      lk_config;
 typedef struct lk_run_options lk_run_options;
 
 /**
- * Reads `text` (label: the file's name in messages; base: folder that relative data paths start from, or NULL) and
- * applies `overrides` ("train.epochs=3", the very YAML path, layers by name: "model.features.units=256").
- * All mistakes are collected, at most 20: the message has one line each, "run.yaml:14:5: unknown key ...".
- * Errors: LK_E_CONFIG.
+ * Reads `text` (label: the file's name in messages; base: folder that relative data paths start from, or
+ * NULL) and applies `overrides` ("train.epochs=3", the very YAML path, layers by name:
+ * "model.features.units=256"). All mistakes are collected, at most 20: the message has one line each,
+ * "run.yaml:14:5: unknown key ...". Errors: LK_E_CONFIG.
  */
-LK_API lk_status lk_config_parse(const char *text, const char *label, const char *base, const char *const *overrides,
-                                 int n_overrides, lk_config **out);
+LK_API lk_status lk_config_parse(const char *text, const char *label, const char *base,
+                                 const char *const *overrides, int n_overrides, lk_config **out);
 /** The same from a file; LK_E_CONFIG if it cannot be read. */
-LK_API lk_status lk_config_load(const char *path, const char *const *overrides, int n_overrides, lk_config **out);
+LK_API lk_status lk_config_load(const char *path, const char *const *overrides, int n_overrides,
+                                lk_config **out);
 LK_API void      lk_config_destroy(lk_config **config);
 
 /** Option structs, owned by the config and valid as long as it is. */
 LK_API const lk_run_options *lk_config_options(const lk_config *config);
 
 /**
- * The full configuration as YAML: every key with its value; `origins` adds "# default", "# file", "# --set". Relative
- * data paths come out absolute when `absolute`. render(parse(render(c))) == render(c). *text is freed with free().
+ * The full configuration as YAML: every key with its value; `origins` adds "# default", "# file", "# --set".
+ * Relative data paths come out absolute when `absolute`. render(parse(render(c))) == render(c). *text is
+ * freed with free().
  */
 LK_API lk_status lk_config_render(const lk_config *config, int origins, int absolute, char **text);
 
 /**
- * Compares two configurations key by key. *same_results: no key differs that can change a bit ("train.epochs" and
- * "train.steps" apart: those set *other_length). *difference: one line a differing key, "optimizer.adam.learning_rate:
- * 1e-3 -> 2e-3", "" if none; freed with free().
+ * Compares two configurations key by key. *same_results: no key differs that can change a bit ("train.epochs"
+ * and "train.steps" apart: those set *other_length). *difference: one line a differing key,
+ * "optimizer.adam.learning_rate: 1e-3 -> 2e-3", "" if none; freed with free().
  */
 LK_API lk_status lk_config_compare(const lk_config *before, const lk_config *after, int *same_results,
                                    int *other_length, char **difference);

@@ -1,4 +1,5 @@
-/** What is in a file: a checkpoint, a run directory, a configuration or a dataset. And what this machine has. */
+/** What is in a file: a checkpoint, a run directory, a configuration or a dataset. And what this machine has.
+ */
 #ifndef LOCKSTEP_INSPECT_H
 #define LOCKSTEP_INSPECT_H
 
@@ -19,14 +20,17 @@ LK_API lk_status lk_inspect(const char *path, int json, int parameters, char **t
 /** "lockstep 0.1.0" and one line for every library that is in, with its version. Freed with free(). */
 LK_API lk_status lk_version_text(char **text);
 
-/** Finds trouble of this machine and this launch: cores, binding, kernels, shared memory. Collective; text on the root. */
+/** Finds trouble of this machine and this launch: cores, binding, kernels, shared memory. Collective; text on
+ * the root. */
 LK_API lk_status lk_doctor(lk_session *session, char **text);
 
 /**
- * Trains `steps` steps after a warm-up and reports samples_per_second, the share of each phase and GF/s against the
- * sgemm rate measured on all ranks at the same time, before and after. Nothing is written. Collective; text on the root.
+ * Trains `steps` steps after a warm-up and reports samples_per_second, the share of each phase and GF/s
+ * against the sgemm rate measured on all ranks at the same time, before and after. Nothing is written.
+ * Collective; text on the root.
  */
-LK_API lk_status lk_bench(lk_session *session, const lk_run_options *options, int json, double seconds, char **text);
+LK_API lk_status lk_bench(lk_session *session, const lk_run_options *options, int json, double seconds,
+                          char **text);
 
 #ifdef __cplusplus
 }

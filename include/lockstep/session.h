@@ -1,5 +1,6 @@
 /**
- * The ranks of this job, as a program sees them. Without a launcher there is one rank and MPI is never started.
+ * The ranks of this job, as a program sees them. Without a launcher there is one rank and MPI is never
+ * started.
  */
 #ifndef LOCKSTEP_SESSION_H
 #define LOCKSTEP_SESSION_H
@@ -14,7 +15,8 @@ extern "C" {
 
 typedef struct lk_session lk_session;
 
-/** Starts MPI under any launcher (mpirun, srun with PMIx), nothing else. Collective. Errors: LK_E_USAGE, LK_E_MPI. */
+/** Starts MPI under any launcher (mpirun, srun with PMIx), nothing else. Collective. Errors: LK_E_USAGE,
+ * LK_E_MPI. */
 LK_API lk_status lk_session_start(lk_session **out);
 /** Ends MPI if this session started it. Collective; takes the address, NULL is fine. */
 LK_API void lk_session_end(lk_session **session);
@@ -34,7 +36,7 @@ LK_API lk_status lk_session_share(lk_session *session, void *bytes, size_t size)
 
 /** Where log lines go: level 0 information, 1 warning (both root only), 2 said by one rank of itself. */
 typedef void lk_log_function(void *context, int level, const char *line);
-LK_API void lk_session_log_to(lk_session *session, lk_log_function *function, void *context);
+LK_API void  lk_session_log_to(lk_session *session, lk_log_function *function, void *context);
 
 #ifdef __cplusplus
 }

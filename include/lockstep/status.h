@@ -1,8 +1,9 @@
 /**
  * Statuses: every function that can fail returns one, and the reason stands in a message.
  *
- * One list gives the code, the exit code of the program (design: exit codes) and a short text. The message names
- * the thing, the value and what would be right; it belongs to the calling thread until its next failure.
+ * One list gives the code, the exit code of the program (design: exit codes) and a short text. The message
+ * names the thing, the value and what would be right; it belongs to the calling thread until its next
+ * failure.
  */
 #ifndef LOCKSTEP_STATUS_H
 #define LOCKSTEP_STATUS_H
@@ -34,7 +35,7 @@ typedef enum lk_status {
 #define LK_STATUS_ENUM(name, exit_code, text) name,
     LK_STATUS_LIST(LK_STATUS_ENUM)
 #undef LK_STATUS_ENUM
-    LK_STATUS_COUNT
+        LK_STATUS_COUNT
 } lk_status;
 
 /** The program's exit code for a status. */

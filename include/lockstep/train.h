@@ -20,7 +20,8 @@ typedef struct lk_rundir lk_rundir;
 
 typedef enum lk_rundir_state { LK_RUNDIR_NEW, LK_RUNDIR_UNFINISHED, LK_RUNDIR_FINISHED } lk_rundir_state;
 
-/** Opens or makes DIR and takes its lock. LK_E_LOCKED: another job holds it (named), or it holds other files. */
+/** Opens or makes DIR and takes its lock. LK_E_LOCKED: another job holds it (named), or it holds other files.
+ */
 LK_API lk_status lk_rundir_open(const char *path, lk_rundir **out);
 /** Gives the lock back. */
 LK_API void            lk_rundir_close(lk_rundir **rundir);
@@ -31,7 +32,8 @@ LK_API const char *lk_rundir_config(const lk_rundir *rundir);
 /** What the finished run said of itself ("10 epochs, 2350 steps, Val Loss 0.21"); "" if unfinished. */
 LK_API const char *lk_rundir_summary(const lk_rundir *rundir);
 
-/** RUN or CHECKPOINT to the path of a checkpoint: `at` "best" (default NULL: best, else last), "last" or a step. */
+/** RUN or CHECKPOINT to the path of a checkpoint: `at` "best" (default NULL: best, else last), "last" or a
+ * step. */
 LK_API lk_status lk_checkpoint_resolve(const char *run_or_checkpoint, const char *at, char **path);
 /** The configuration stored in a checkpoint; freed with free(). */
 LK_API lk_status lk_checkpoint_config(const char *path, char **text);
@@ -52,19 +54,23 @@ typedef struct lk_train_request {
     void *context;
 } lk_train_request;
 
-/** Trains to the end, or resumes what the run directory holds. Collective; every rank gets the same status. */
-LK_API lk_status lk_train(lk_session *session, const lk_run_options *options, const lk_train_request *request);
+/** Trains to the end, or resumes what the run directory holds. Collective; every rank gets the same status.
+ */
+LK_API lk_status lk_train(lk_session *session, const lk_run_options *options,
+                          const lk_train_request *request);
 
 /* Using a model. */
 
 typedef struct lk_eval_request {
     const char *checkpoint;
-    const char *data; /* NULL: the test split of the configuration, else validation; "train", "validation", "test" or a source */
-    int         json;
+    const char *data; /* NULL: the test split of the configuration, else validation; "train", "validation",
+                         "test" or a source */
+    int json;
 } lk_eval_request;
 
 /** *text on the root: "Test accuracy: 0.9123\n..." or JSON; freed with free(). Collective. */
-LK_API lk_status lk_eval(lk_session *session, const lk_run_options *options, const lk_eval_request *request, char **text);
+LK_API lk_status lk_eval(lk_session *session, const lk_run_options *options, const lk_eval_request *request,
+                         char **text);
 
 typedef struct lk_predict_request {
     const char        *checkpoint;
@@ -74,7 +80,8 @@ typedef struct lk_predict_request {
 } lk_predict_request;
 
 /** Writes predictions; *text on the root says what was written. Collective. */
-LK_API lk_status lk_predict(lk_session *session, const lk_run_options *options, const lk_predict_request *request, char **text);
+LK_API lk_status lk_predict(lk_session *session, const lk_run_options *options,
+                            const lk_predict_request *request, char **text);
 
 #ifdef __cplusplus
 }

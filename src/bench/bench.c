@@ -19,9 +19,10 @@ static const double YARDSTICK_SECONDS = 0.4;
 
 typedef struct figures {
     int64_t steps;
-    double  seconds, samples_per_s, gflops, yardstick; /* yardstick: GF/s of all ranks' sgemm at the same time */
-    double  yardstick_before, yardstick_after;
-    double  share[LK_PHASES]; /* average over ranks, of the wall time */
+    double  seconds, samples_per_s, gflops,
+        yardstick; /* yardstick: GF/s of all ranks' sgemm at the same time */
+    double yardstick_before, yardstick_after;
+    double share[LK_PHASES]; /* average over ranks, of the wall time */
 } figures;
 
 /* p copies of sgemm at the same time on the p ranks: what the cores give together right now. Collective. */
@@ -90,14 +91,16 @@ done:
 static lk_status write_json(const lk_run *run, const figures *f, lk_str *text)
 {
     json_t *phases = json_object();
-    for (int i = 0; i < LK_PHASES; i++) json_object_set_new(phases, lk_phase_names[i], json_real(f->share[i]));
-    json_t *object = json_pack("{s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:s, s:o}", "ranks",
-                               (json_int_t)lk_comm_size(run->comm), "batch_size", (json_int_t)run->options->batch_size, "lanes",
-                               (json_int_t)run->options->lanes, "steps", (json_int_t)f->steps, "seconds", f->seconds,
-                               "samples_per_second", f->samples_per_s, "gflops", f->gflops, "sgemm_gflops", f->yardstick,
-                               "sgemm_before", f->yardstick_before, "sgemm_after", f->yardstick_after, "share_of_sgemm",
-                               f->gflops / f->yardstick, "kernels", lk_kernels_detail(), "phases", phases);
-    char   *dumped = object ? json_dumps(object, JSON_INDENT(1) | JSON_PRESERVE_ORDER) : NULL;
+    for (int i = 0; i < LK_PHASES; i++)
+        json_object_set_new(phases, lk_phase_names[i], json_real(f->share[i]));
+    json_t *object = json_pack(
+        "{s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:s, s:o}", "ranks",
+        (json_int_t)lk_comm_size(run->comm), "batch_size", (json_int_t)run->options->batch_size, "lanes",
+        (json_int_t)run->options->lanes, "steps", (json_int_t)f->steps, "seconds", f->seconds,
+        "samples_per_second", f->samples_per_s, "gflops", f->gflops, "sgemm_gflops", f->yardstick,
+        "sgemm_before", f->yardstick_before, "sgemm_after", f->yardstick_after, "share_of_sgemm",
+        f->gflops / f->yardstick, "kernels", lk_kernels_detail(), "phases", phases);
+    char *dumped = object ? json_dumps(object, JSON_INDENT(1) | JSON_PRESERVE_ORDER) : NULL;
     json_decref(object);
     if (!dumped) return lk_fail(LK_E_NOMEM, "out of memory for JSON");
     lk_str_printf(text, "%s\n", dumped);
@@ -109,11 +112,13 @@ static void write_text(const lk_run *run, const figures *f, lk_str *text)
 {
     lk_str_printf(text, "%d ranks, batch %lld = %lld lanes, kernels %s\n", lk_comm_size(run->comm),
                   (long long)run->options->batch_size, (long long)run->options->lanes, lk_kernels_detail());
-    lk_str_printf(text, "samples_per_second %.0f (%lld steps in %.2f s, %.3f ms a step)\n", f->samples_per_s, (long long)f->steps,
-                  f->seconds, 1e3 * f->seconds / (double)f->steps);
-    lk_str_printf(text, "GF/s %.1f, sgemm of the same ranks at the same time %.1f (before %.1f, after %.1f): %.1f %%\n", f->gflops,
-                  f->yardstick, f->yardstick_before, f->yardstick_after, 100 * f->gflops / f->yardstick);
-    for (int i = 0; i < LK_PHASES; i++) lk_str_printf(text, "  %-12s %5.1f %%\n", lk_phase_names[i], 100 * f->share[i]);
+    lk_str_printf(text, "samples_per_second %.0f (%lld steps in %.2f s, %.3f ms a step)\n", f->samples_per_s,
+                  (long long)f->steps, f->seconds, 1e3 * f->seconds / (double)f->steps);
+    lk_str_printf(
+        text, "GF/s %.1f, sgemm of the same ranks at the same time %.1f (before %.1f, after %.1f): %.1f %%\n",
+        f->gflops, f->yardstick, f->yardstick_before, f->yardstick_after, 100 * f->gflops / f->yardstick);
+    for (int i = 0; i < LK_PHASES; i++)
+        lk_str_printf(text, "  %-12s %5.1f %%\n", lk_phase_names[i], 100 * f->share[i]);
 }
 
 lk_status lk_bench(lk_session *session, const lk_run_options *options, int json, double seconds, char **text)

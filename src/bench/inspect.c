@@ -93,26 +93,31 @@ done:
     return st;
 }
 
-/* ---- text ------------------------------------------------------------------------------------------------------ */
+/* ---- text
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void layer_table(const subject *s, lk_str *text)
 {
     char    shape[LK_SHAPE_TEXT_BYTES];
     int64_t memory = 0, forward = 0, backward = 0;
-    lk_str_printf(text, "%-28s %-16s %-14s %12s %12s %12s\n", "layer", "kind", "output", "parameters", "KiB/sample", "MFLOP/sample");
+    lk_str_printf(text, "%-28s %-16s %-14s %12s %12s %12s\n", "layer", "kind", "output", "parameters",
+                  "KiB/sample", "MFLOP/sample");
     for (int i = 0; i < lk_model_n_layers(s->model); i++) {
         lk_layer_info info;
         lk_model_layer(s->model, i, &info);
-        lk_str_printf(text, "%-28s %-16s %-14s %12lld %12.1f %12.3f\n", info.name, info.kind, lk_shape_text(&info.output, shape),
-                      (long long)info.parameters, (double)info.activation_bytes / 1024,
+        lk_str_printf(text, "%-28s %-16s %-14s %12lld %12.1f %12.3f\n", info.name, info.kind,
+                      lk_shape_text(&info.output, shape), (long long)info.parameters,
+                      (double)info.activation_bytes / 1024,
                       (double)(info.forward_flops + info.backward_flops) / 1e6);
         memory += info.activation_bytes;
         forward += info.forward_flops;
         backward += info.backward_flops;
     }
-    lk_str_printf(text, "total: %lld parameters, %.1f KiB of activations a sample, %.2f MFLOP forward, %.2f MFLOP backward a sample\n",
-                  (long long)lk_model_spans(s->model)->n_parameters, (double)memory / 1024, (double)forward / 1e6,
-                  (double)backward / 1e6);
+    lk_str_printf(text,
+                  "total: %lld parameters, %.1f KiB of activations a sample, %.2f MFLOP forward, %.2f MFLOP "
+                  "backward a sample\n",
+                  (long long)lk_model_spans(s->model)->n_parameters, (double)memory / 1024,
+                  (double)forward / 1e6, (double)backward / 1e6);
 }
 
 static void span_range(const subject *s, const lk_span *span, float *low, float *high)
@@ -134,8 +139,8 @@ static void parameter_table(const subject *s, lk_str *text)
     lk_str_printf(text, "\n%-36s %-18s %12s %12s\n", "parameter", "shape", "least", "greatest");
     for (int i = 0; i < table->n_spans; i++) {
         span_range(s, &table->spans[i], &low, &high);
-        lk_str_printf(text, "%-36s %-18s %12.5g %12.5g\n", table->spans[i].name, lk_shape_text(&table->spans[i].shape, shape),
-                      (double)low, (double)high);
+        lk_str_printf(text, "%-36s %-18s %12.5g %12.5g\n", table->spans[i].name,
+                      lk_shape_text(&table->spans[i].shape, shape), (double)low, (double)high);
     }
 }
 
@@ -152,8 +157,10 @@ static void subject_text(const subject *s, const char *path, int parameters, lk_
     char p[33], a[33];
     if (s->checkpoint) {
         hashes(s, p, a);
-        lk_str_printf(text, "checkpoint %s\nstep %lld, lanes %lld, seed %llu\nparameters_xxh3 %s\nstate_xxh3      %s\n", path,
-                      (long long)s->step, (long long)s->options->lanes, (unsigned long long)s->options->seed, p, a);
+        lk_str_printf(
+            text, "checkpoint %s\nstep %lld, lanes %lld, seed %llu\nparameters_xxh3 %s\nstate_xxh3      %s\n",
+            path, (long long)s->step, (long long)s->options->lanes, (unsigned long long)s->options->seed, p,
+            a);
     } else {
         lk_str_printf(text, "configuration %s\n", path);
     }
@@ -161,7 +168,8 @@ static void subject_text(const subject *s, const char *path, int parameters, lk_
     if (parameters) parameter_table(s, text);
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------------------------ */
+/* ---- JSON
+ * ------------------------------------------------------------------------------------------------------ */
 
 static json_t *shape_json(const lk_shape *shape)
 {
@@ -176,9 +184,10 @@ static json_t *layers_json(const subject *s)
     for (int i = 0; i < lk_model_n_layers(s->model); i++) {
         lk_layer_info info;
         lk_model_layer(s->model, i, &info);
-        json_array_append_new(array, json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:I}", "name", info.name, "kind", info.kind, "output",
-                                               shape_json(&info.output), "parameters", (json_int_t)info.parameters,
-                                               "forward_flops", (json_int_t)info.forward_flops, "backward_flops",
+        json_array_append_new(array, json_pack("{s:s, s:s, s:o, s:I, s:I, s:I, s:I}", "name", info.name,
+                                               "kind", info.kind, "output", shape_json(&info.output),
+                                               "parameters", (json_int_t)info.parameters, "forward_flops",
+                                               (json_int_t)info.forward_flops, "backward_flops",
                                                (json_int_t)info.backward_flops, "activation_bytes",
                                                (json_int_t)info.activation_bytes));
     }
@@ -193,9 +202,10 @@ static json_t *parameters_json(const subject *s)
         const lk_span *span = &table->spans[i];
         float          low, high;
         span_range(s, span, &low, &high);
-        json_array_append_new(array, json_pack("{s:s, s:s, s:o, s:b, s:f, s:f}", "name", span->name, "axes", span->axes, "shape",
-                                               shape_json(&span->shape), "trainable", span->kind == LK_SPAN_PARAMETER, "least",
-                                               (double)low, "greatest", (double)high));
+        json_array_append_new(array, json_pack("{s:s, s:s, s:o, s:b, s:f, s:f}", "name", span->name, "axes",
+                                               span->axes, "shape", shape_json(&span->shape), "trainable",
+                                               span->kind == LK_SPAN_PARAMETER, "least", (double)low,
+                                               "greatest", (double)high));
     }
     return array;
 }
@@ -225,7 +235,8 @@ static lk_status subject_json(const subject *s, const char *path, int parameters
     return LK_OK;
 }
 
-/* ---- what kind of thing is it? --------------------------------------------------------------------------------- */
+/* ---- what kind of thing is it?
+ * --------------------------------------------------------------------------------- */
 
 /* A run tells of its newest checkpoint: that is where it stands. */
 static lk_status run_checkpoint(const char *path, char found[PATH_MAX])

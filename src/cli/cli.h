@@ -54,8 +54,8 @@ lk_status cli_usage(const char *format, ...) __attribute__((format(printf, 1, 2)
 lk_status cli_session_start(lk_session **session);
 
 /** Root loads file or text with overrides, renders; every rank parses the same rendered text. Collective. */
-lk_status cli_config_share(lk_session *session, const char *path, const char *text, const char *label, const cli_line *line,
-                           lk_config **config, char **rendered);
+lk_status cli_config_share(lk_session *session, const char *path, const char *text, const char *label,
+                           const cli_line *line, lk_config **config, char **rendered);
 
 /** A whole file as text; freed with free(). */
 lk_status cli_read_file(const char *path, char **text);

@@ -9,53 +9,66 @@ static const struct {
     const char *verb, *text;
 } pages[] = {
     {"train",
-     "lockstep train CONFIG [--set a.b=v]... [--run DIR] [--new] [--from RUN|CHECKPOINT] [--at best|last|STEP]\n"
+     "lockstep train CONFIG [--set a.b=v]... [--run DIR] [--new] [--from RUN|CHECKPOINT] [--at "
+     "best|last|STEP]\n"
      "               [--resume=auto|never|must] [--max-time T]\n"
      "\n"
-     "Starts, resumes and requeues with one command: an empty directory starts, an unfinished run resumes, a finished one\n"
-     "says so and touches nothing. Under mpirun or srun every rank takes its share; the result does not depend on how many.\n"
+     "Starts, resumes and requeues with one command: an empty directory starts, an unfinished run resumes, a "
+     "finished one\n"
+     "says so and touches nothing. Under mpirun or srun every rank takes its share; the result does not "
+     "depend on how many.\n"
      "\n"
-     "  --set a.b=v     overrides a key by its path in the file: --set train.epochs=3 --set model.features.units=256\n"
+     "  --set a.b=v     overrides a key by its path in the file: --set train.epochs=3 --set "
+     "model.features.units=256\n"
      "  --run DIR       run directory (default runs/<name of the config file>)\n"
      "  --new           takes the next free directory: runs/cnn-2\n"
      "  --from R        a new run that starts from the parameters of a run or checkpoint\n"
      "  --at WHICH      with --from RUN: best (default), last or a step\n"
-     "  --resume=MODE   auto (default); must: it is an error if there is nothing to resume; never: if there is\n"
+     "  --resume=MODE   auto (default); must: it is an error if there is nothing to resume; never: if there "
+     "is\n"
      "  --max-time T    stop with a checkpoint after 90s, 5min, 2.5h: exit code 75\n"
      "\n"
      "Stops with a checkpoint and exit code 75 on SIGUSR1, Ctrl-C, --max-time, or `touch DIR/STOP`.\n"},
-    {"eval", "lockstep eval RUN|CHECKPOINT [--at best|last|STEP] [--data train|validation|test|SOURCE] [--set a.b=v]... [--json]\n"
+    {"eval", "lockstep eval RUN|CHECKPOINT [--at best|last|STEP] [--data train|validation|test|SOURCE] "
+             "[--set a.b=v]... [--json]\n"
              "\n"
-             "Loss and metrics of a checkpoint (of a run: its best one) on the test split, or on --data: a split's name,\n"
+             "Loss and metrics of a checkpoint (of a run: its best one) on the test split, or on --data: a "
+             "split's name,\n"
              "file.h5:/group, or a CSV or NPY file with targets. Any number of ranks gives the same bits.\n"},
     {"predict", "lockstep predict RUN|CHECKPOINT INPUT... -o OUT.h5 [--at best|last|STEP]\n"
                 "\n"
-                "INPUT: .h5[:/path], .csv or .npy as users have it; the checkpoint knows normalisation, dictionaries and classes.\n"
-                "OUT.h5 gets `output` (probabilities, or values in the target's units) and `class` for classification.\n"},
+                "INPUT: .h5[:/path], .csv or .npy as users have it; the checkpoint knows normalisation, "
+                "dictionaries and classes.\n"
+                "OUT.h5 gets `output` (probabilities, or values in the target's units) and `class` for "
+                "classification.\n"},
     {"inspect", "lockstep inspect FILE|RUN|CONFIG [--json] [--parameters]\n"
                 "\n"
-                "What is in it: layers with shapes, parameters, memory and FLOPs of a configuration or checkpoint; hashes of a\n"
+                "What is in it: layers with shapes, parameters, memory and FLOPs of a configuration or "
+                "checkpoint; hashes of a\n"
                 "checkpoint (equal parameters_xxh3, equal bits); groups, types and classes of a dataset.\n"},
-    {"data",
-     "lockstep data import idx --train IMAGES LABELS [--test IMAGES LABELS] -o OUT.h5\n"
-     "lockstep data import csv FILE --target COLUMN[,COLUMN] -o OUT.h5\n"
-     "lockstep data import npy --x X.npy --y Y.npy -o OUT.h5\n"
-     "   with [--validation FRACTION] [--test FRACTION] [--seed S] where no split is given\n"
-     "lockstep data info FILE [--json]      groups, shapes, types, classes\n"
-     "lockstep data stats FILE[:/group]     mean, deviation, least and greatest value per channel\n"
-     "lockstep data verify FILE...          reads everything and prints a hash\n"},
-    {"config", "lockstep config check CONFIG [--set a.b=v]...     all mistakes at once, with line and column\n"
-               "lockstep config render CONFIG [--set a.b=v]...    the full configuration, defaults and origins included\n"
-               "lockstep config init [DATA.h5]                    a commented starting configuration\n"
-               "lockstep config init --slurm                      a batch script that requeues itself\n"
-               "lockstep config reference                         every key, as Markdown\n"},
+    {"data", "lockstep data import idx --train IMAGES LABELS [--test IMAGES LABELS] -o OUT.h5\n"
+             "lockstep data import csv FILE --target COLUMN[,COLUMN] -o OUT.h5\n"
+             "lockstep data import npy --x X.npy --y Y.npy -o OUT.h5\n"
+             "   with [--validation FRACTION] [--test FRACTION] [--seed S] where no split is given\n"
+             "lockstep data info FILE [--json]      groups, shapes, types, classes\n"
+             "lockstep data stats FILE[:/group]     mean, deviation, least and greatest value per channel\n"
+             "lockstep data verify FILE...          reads everything and prints a hash\n"},
+    {"config",
+     "lockstep config check CONFIG [--set a.b=v]...     all mistakes at once, with line and column\n"
+     "lockstep config render CONFIG [--set a.b=v]...    the full configuration, defaults and origins "
+     "included\n"
+     "lockstep config init [DATA.h5]                    a commented starting configuration\n"
+     "lockstep config init --slurm                      a batch script that requeues itself\n"
+     "lockstep config reference                         every key, as Markdown\n"},
     {"bench", "lockstep bench CONFIG [--set a.b=v]... [--seconds S] [--json]\n"
               "\n"
-              "Trains for a few seconds and writes nothing: samples_per_second, the share of each phase, and GF/s against the\n"
+              "Trains for a few seconds and writes nothing: samples_per_second, the share of each phase, and "
+              "GF/s against the\n"
               "sgemm rate that the same ranks reach at the same time.\n"},
     {"doctor", "lockstep doctor\n"
                "\n"
-               "Looks for trouble: more ranks than cores, missing shared memory, kernels. Under mpirun also the launch.\n"},
+               "Looks for trouble: more ranks than cores, missing shared memory, kernels. Under mpirun also "
+               "the launch.\n"},
     {"help", "lockstep help [VERB]\n"},
 };
 
@@ -72,7 +85,8 @@ static const char overview[] =
     "  lockstep doctor                    is this machine and launch as it should be?\n"
     "  lockstep help VERB                 more about one of them;  lockstep --version\n"
     "\n"
-    "Exit codes: 0 done, 2 command line or config, 65 bad input file, 70 bug, 71 memory, 73 run directory, 74 I/O,\n"
+    "Exit codes: 0 done, 2 command line or config, 65 bad input file, 70 bug, 71 memory, 73 run directory, "
+    "74 I/O,\n"
     "75 stopped and resumable, 76 replicas differ, 77 a rank hung, 79 training diverged.\n";
 
 int cli_help(const char *verb)

@@ -57,7 +57,8 @@ int cmd_bench(int argc, char **argv)
     if (st == LK_OK && length) st = cli_duration("--seconds", length, &seconds);
     if (st != LK_OK) return cli_fail(NULL, st);
     st = cli_session_start(&session);
-    if (st == LK_OK) st = cli_config_share(session, line.operands[0], NULL, line.operands[0], &line, &config, &rendered);
+    if (st == LK_OK)
+        st = cli_config_share(session, line.operands[0], NULL, line.operands[0], &line, &config, &rendered);
     if (st == LK_OK) st = lk_bench(session, lk_config_options(config), json, seconds, &text);
     if (st == LK_OK && text) fputs(text, stdout);
     int code = st == LK_OK ? 0 : cli_fail(session, st);

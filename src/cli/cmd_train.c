@@ -11,8 +11,8 @@
 
 static volatile sig_atomic_t stop_asked;
 
-/* One flag, nothing else: it rides on the next reduction, so that all ranks stop at the same step. A second signal
- * is the system's again, so that nobody has to wait for a run that does not answer. */
+/* One flag, nothing else: it rides on the next reduction, so that all ranks stop at the same step. A second
+ * signal is the system's again, so that nobody has to wait for a run that does not answer. */
 static void ask_to_stop(int number)
 {
     stop_asked = 1;
@@ -55,7 +55,8 @@ static void free_directory(char path[PATH_MAX])
     char        candidate[PATH_MAX + 16];
     struct stat info;
     snprintf(candidate, sizeof candidate, "%s", path);
-    for (int i = 2; i < 100000 && stat(candidate, &info) == 0; i++) snprintf(candidate, sizeof candidate, "%s-%d", path, i);
+    for (int i = 2; i < 100000 && stat(candidate, &info) == 0; i++)
+        snprintf(candidate, sizeof candidate, "%s-%d", path, i);
     snprintf(path, PATH_MAX, "%s", candidate);
 }
 
@@ -64,7 +65,8 @@ typedef struct decision {
     int finished; /* nothing to do */
 } decision;
 
-/* Compares with what the directory holds: the same run goes on, another one is refused with its difference. */
+/* Compares with what the directory holds: the same run goes on, another one is refused with its difference.
+ */
 static lk_status compare(const lk_rundir *rundir, const lk_config *now, int *other_length)
 {
     lk_config *before = NULL;
@@ -73,7 +75,8 @@ static lk_status compare(const lk_rundir *rundir, const lk_config *now, int *oth
     lk_status  st = lk_config_parse(lk_rundir_config(rundir), "config.yaml", NULL, NULL, 0, &before);
     if (st == LK_OK) st = lk_config_compare(before, now, &same, other_length, &difference);
     if (st == LK_OK && !same)
-        st = cli_usage("%s holds a run of another configuration:\n%sWays on: --new (the next free directory), --from %s (a new "
+        st = cli_usage("%s holds a run of another configuration:\n%sWays on: --new (the next free "
+                       "directory), --from %s (a new "
                        "run that starts from these parameters), or --run DIR",
                        lk_rundir_path(rundir), difference, lk_rundir_path(rundir));
     else if (st == LK_OK && difference && *difference && lk_rundir_get_state(rundir) != LK_RUNDIR_FINISHED)
@@ -83,8 +86,8 @@ static lk_status compare(const lk_rundir *rundir, const lk_config *now, int *oth
     return st;
 }
 
-static lk_status decide(const train_options *options, const char *config_path, const lk_config *config, lk_rundir **rundir,
-                        decision *what)
+static lk_status decide(const train_options *options, const char *config_path, const lk_config *config,
+                        lk_rundir **rundir, decision *what)
 {
     char path[PATH_MAX];
     int  other_length = 0;
@@ -100,7 +103,8 @@ static lk_status decide(const train_options *options, const char *config_path, c
     int             never = options->resume && !strcmp(options->resume, "never");
     if (state == LK_RUNDIR_NEW) return must ? cli_usage("--resume=must: %s holds no run", path) : LK_OK;
     if (never) return cli_usage("--resume=never: %s holds a run; --new takes the next free directory", path);
-    if (options->from) return cli_usage("--from starts a new run, but %s holds one; choose another --run", path);
+    if (options->from)
+        return cli_usage("--from starts a new run, but %s holds one; choose another --run", path);
     st = compare(*rundir, config, &other_length);
     what->finished = st == LK_OK && state == LK_RUNDIR_FINISHED && !other_length;
     if (what->finished) printf("%s: %s; nothing to do\n", path, lk_rundir_summary(*rundir));
@@ -111,19 +115,23 @@ static lk_status check_options(const train_options *options, const cli_line *lin
 {
     static const char *const modes[] = {"auto", "never", "must"};
     int                      known = !options->resume;
-    if (line->n_operands != 1) return cli_usage("train: one CONFIG expected, %d given; see lockstep help train", line->n_operands);
-    for (size_t i = 0; !known && i < sizeof modes / sizeof *modes; i++) known = !strcmp(options->resume, modes[i]);
+    if (line->n_operands != 1)
+        return cli_usage("train: one CONFIG expected, %d given; see lockstep help train", line->n_operands);
+    for (size_t i = 0; !known && i < sizeof modes / sizeof *modes; i++)
+        known = !strcmp(options->resume, modes[i]);
     if (!known) return cli_usage("--resume=%s: expected auto, never or must", options->resume);
     return options->max_time ? cli_duration("--max-time", options->max_time, max_time) : LK_OK;
 }
 
-static lk_status train_all(lk_session *session, const train_options *options, const cli_line *line, double max_time)
+static lk_status train_all(lk_session *session, const train_options *options, const cli_line *line,
+                           double max_time)
 {
     lk_config *config = NULL;
     lk_rundir *rundir = NULL;
     char      *rendered = NULL, *from = NULL;
     decision   what = {0};
-    lk_status  st = cli_config_share(session, line->operands[0], NULL, line->operands[0], line, &config, &rendered);
+    lk_status  st =
+        cli_config_share(session, line->operands[0], NULL, line->operands[0], line, &config, &rendered);
     if (st == LK_OK) {
         if (lk_session_is_root(session)) {
             if (options->from) st = lk_checkpoint_resolve(options->from, options->at, &from);
@@ -154,14 +162,17 @@ static lk_status train_all(lk_session *session, const train_options *options, co
 int cmd_train(int argc, char **argv)
 {
     train_options    options = {0};
-    const cli_option table[] = {{"run", &options.directory, NULL}, {"from", &options.from, NULL},
-                                {"at", &options.at, NULL},         {"resume", &options.resume, NULL},
-                                {"max-time", &options.max_time, NULL}, {"new", NULL, &options.fresh},
+    const cli_option table[] = {{"run", &options.directory, NULL},
+                                {"from", &options.from, NULL},
+                                {"at", &options.at, NULL},
+                                {"resume", &options.resume, NULL},
+                                {"max-time", &options.max_time, NULL},
+                                {"new", NULL, &options.fresh},
                                 {0}};
-    cli_line    line;
-    double      max_time = 0;
-    lk_session *session = NULL;
-    lk_status   st = cli_parse(argc, argv, table, &line);
+    cli_line         line;
+    double           max_time = 0;
+    lk_session      *session = NULL;
+    lk_status        st = cli_parse(argc, argv, table, &line);
     if (st == LK_OK && line.help) return cli_help("train");
     if (st == LK_OK) st = check_options(&options, &line, &max_time);
     if (st != LK_OK) return cli_fail(NULL, st);

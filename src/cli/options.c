@@ -72,8 +72,8 @@ static lk_status take_option(int argc, char **argv, int *i, const cli_option *op
         if (option == &set_option) break;
     }
     const char *guess = nearest(word, options);
-    return cli_usage("%s: unknown option --%.*s%s%s%s", argv[0], (int)length, word, guess ? " (did you mean --" : "",
-                     guess ? guess : "", guess ? "?)" : "");
+    return cli_usage("%s: unknown option --%.*s%s%s%s", argv[0], (int)length, word,
+                     guess ? " (did you mean --" : "", guess ? guess : "", guess ? "?)" : "");
 }
 
 lk_status cli_parse(int argc, char **argv, const cli_option *options, cli_line *line)

@@ -30,7 +30,8 @@ lk_status cli_session_start(lk_session **session)
     return st;
 }
 
-static lk_status load_and_render(const char *path, const char *text, const char *label, const cli_line *line, char **rendered)
+static lk_status load_and_render(const char *path, const char *text, const char *label, const cli_line *line,
+                                 char **rendered)
 {
     lk_config *config = NULL;
     lk_status  st = path ? lk_config_load(path, line->sets, line->n_sets, &config)
@@ -40,8 +41,8 @@ static lk_status load_and_render(const char *path, const char *text, const char 
     return st;
 }
 
-lk_status cli_config_share(lk_session *session, const char *path, const char *text, const char *label, const cli_line *line,
-                           lk_config **config, char **rendered)
+lk_status cli_config_share(lk_session *session, const char *path, const char *text, const char *label,
+                           const cli_line *line, lk_config **config, char **rendered)
 {
     lk_status st = LK_OK;
     *config = NULL;

@@ -1,6 +1,6 @@
 /**
- * The one allocation wrapper, so that running out of memory is a status with a size in it and tests can make the
- * n-th allocation fail.
+ * The one allocation wrapper, so that running out of memory is a status with a size in it and tests can make
+ * the n-th allocation fail.
  */
 #ifndef LK_CORE_ALLOC_H
 #define LK_CORE_ALLOC_H
@@ -10,7 +10,8 @@
 
 #include "core/status.h"
 
-/** count * size zeroed bytes, 64-byte aligned, into *out. Overflow and failure give LK_E_NOMEM. Free with lk_free. */
+/** count * size zeroed bytes, 64-byte aligned, into *out. Overflow and failure give LK_E_NOMEM. Free with
+ * lk_free. */
 lk_status lk_alloc_array(size_t count, size_t size, void **out);
 
 /** Frees *pointer and sets it to NULL. NULL targets are fine. */
@@ -21,7 +22,7 @@ lk_status lk_strdup(const char *text, char **out);
 
 /* Typed fronts: LK_ALLOC(n, &array) and lk_free(&array) take the address of any object pointer. */
 #define LK_ALLOC(count, target) lk_alloc_array((size_t)(count), sizeof **(target), (void **)(target))
-#define lk_free(target) lk_free_pointer((void **)(target))
+#define lk_free(target)         lk_free_pointer((void **)(target))
 
 /** Tests: fails the n-th next allocation (1 = the next one), then works again; 0 switches off. */
 void lk_alloc_fail_at(int64_t nth);

@@ -23,8 +23,8 @@ lk_status lk_arena_push(lk_arena *arena, size_t bytes, void **out)
     size_t take = (bytes + 63) / 64 * 64;
     *out = NULL;
     if (take < bytes || take > arena->size - arena->used)
-        return lk_fail(LK_E_NOMEM, "arena: %zu bytes asked for, %zu of %zu left", bytes, arena->size - arena->used,
-                       arena->size);
+        return lk_fail(LK_E_NOMEM, "arena: %zu bytes asked for, %zu of %zu left", bytes,
+                       arena->size - arena->used, arena->size);
     *out = arena->base + arena->used;
     arena->used += take;
     if (arena->used > arena->peak) arena->peak = arena->used;

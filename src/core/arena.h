@@ -26,6 +26,7 @@ lk_status lk_arena_push(lk_arena *arena, size_t bytes, void **out);
 void lk_arena_pop(lk_arena *arena, size_t mark);
 void lk_arena_reset(lk_arena *arena);
 
-#define LK_PUSH(arena, count, target) lk_arena_push((arena), (size_t)(count) * sizeof **(target), (void **)(target))
+#define LK_PUSH(arena, count, target)                                                                        \
+    lk_arena_push((arena), (size_t)(count) * sizeof **(target), (void **)(target))
 
 #endif

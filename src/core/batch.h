@@ -1,9 +1,10 @@
 /**
  * A batch as it travels from `data` through `nn` and `loss`: the rows this rank works on now, cut into lanes.
  *
- * A lane is the unit of computation: batch-norm statistics, dropout and gradients see one lane. The rows of a batch
- * here belong to a run of neighbouring lanes; forward and backward take several lanes in one call where the kernels
- * give every row the same bits in any company, and fold lane gradients along the canonical tree (design 2a).
+ * A lane is the unit of computation: batch-norm statistics, dropout and gradients see one lane. The rows of a
+ * batch here belong to a run of neighbouring lanes; forward and backward take several lanes in one call where
+ * the kernels give every row the same bits in any company, and fold lane gradients along the canonical tree
+ * (design 2a).
  */
 #ifndef LK_CORE_BATCH_H
 #define LK_CORE_BATCH_H
@@ -11,8 +12,9 @@
 #include "core/shape.h"
 
 /**
- * Lanes first .. first+n-1 of the step. Lane first+i has rows start[i] .. start[i+1]-1 of the batch; it may be empty.
- * For backward the run is one node of the canonical tree: n <= s, s a power of two, first a multiple of s.
+ * Lanes first .. first+n-1 of the step. Lane first+i has rows start[i] .. start[i+1]-1 of the batch; it may
+ * be empty. For backward the run is one node of the canonical tree: n <= s, s a power of two, first a
+ * multiple of s.
  */
 typedef struct lk_lanes {
     int            first;

@@ -16,8 +16,9 @@
 lk_rng lk_rng_make(uint64_t seed, lk_rng_purpose purpose, int64_t layer, int64_t epoch, int64_t sample)
 {
     LK_ASSERT(layer >= 0 && layer < 1 << 16);
-    /* One Philox call with the arguments in fixed places derives the key: its mixing is what tells near seeds and
-     * near samples apart. The sample stays in the counter too, so that no two samples can ever share a stream. */
+    /* One Philox call with the arguments in fixed places derives the key: its mixing is what tells near seeds
+     * and near samples apart. The sample stays in the counter too, so that no two samples can ever share a
+     * stream. */
     philox4x32_ctr_t place = {{(uint32_t)sample, (uint32_t)((uint64_t)sample >> 32), (uint32_t)epoch,
                                (uint32_t)purpose << 16 | (uint32_t)layer}};
     philox4x32_key_t key = {{(uint32_t)seed, (uint32_t)(seed >> 32)}};
@@ -28,8 +29,7 @@ lk_rng lk_rng_make(uint64_t seed, lk_rng_purpose purpose, int64_t layer, int64_t
 
 void lk_rng_block(const lk_rng *rng, uint64_t block, uint32_t out[4])
 {
-    philox4x32_ctr_t counter = {
-        {(uint32_t)block, (uint32_t)(block >> 32), rng->stream[0], rng->stream[1]}};
+    philox4x32_ctr_t counter = {{(uint32_t)block, (uint32_t)(block >> 32), rng->stream[0], rng->stream[1]}};
     philox4x32_key_t key = {{rng->key[0], rng->key[1]}};
     philox4x32_ctr_t words = philox4x32(counter, key);
     for (int i = 0; i < 4; i++) out[i] = words.v[i];

@@ -1,9 +1,10 @@
 /**
  * Random numbers without state: Philox4x32-10, a pure function of a key and a counter.
  *
- * The key says what is drawn (seed, purpose, layer or step, epoch, sample or tile), the counter is the element. No
- * rank, thread, clock or address takes part, so the numbers are equal on any number of ranks and after any restart.
- * Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011 (Random123).
+ * The key says what is drawn (seed, purpose, layer or step, epoch, sample or tile), the counter is the
+ * element. No rank, thread, clock or address takes part, so the numbers are equal on any number of ranks and
+ * after any restart. Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC
+ * 2011 (Random123).
  */
 #ifndef LK_CORE_RNG_H
 #define LK_CORE_RNG_H
@@ -30,7 +31,8 @@ typedef struct lk_rng {
  */
 lk_rng lk_rng_make(uint64_t seed, lk_rng_purpose purpose, int64_t layer, int64_t epoch, int64_t sample);
 
-/** Four 32-bit words of block `block` of the stream. Elements 4*block ... 4*block+3 are these words in order. */
+/** Four 32-bit words of block `block` of the stream. Elements 4*block ... 4*block+3 are these words in order.
+ */
 void lk_rng_block(const lk_rng *rng, uint64_t block, uint32_t out[4]);
 
 /** The 32-bit word of element `element`. */
@@ -43,8 +45,8 @@ float lk_rng_uniform(const lk_rng *rng, uint64_t element);
 float lk_rng_normal(const lk_rng *rng, uint64_t element);
 
 /**
- * Position `index` of a pseudo-random permutation of 0..n-1, in O(1) memory: a Feistel network of six rounds keyed
- * by the stream, walked until the value falls below n. n >= 1, 0 <= index < n.
+ * Position `index` of a pseudo-random permutation of 0..n-1, in O(1) memory: a Feistel network of six rounds
+ * keyed by the stream, walked until the value falls below n. n >= 1, 0 <= index < n.
  */
 int64_t lk_rng_permute(const lk_rng *rng, int64_t n, int64_t index);
 

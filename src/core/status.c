@@ -58,7 +58,8 @@ lk_status lk_fail_context(lk_status status, const char *format, ...)
     int n = vsnprintf(text, sizeof text, format, args);
     va_end(args);
     if (n < 0) n = 0;
-    if ((size_t)n < sizeof text) snprintf(text + n, sizeof text - (size_t)n, ": %.*s", (int)(sizeof text - (size_t)n - 3), message);
+    if ((size_t)n < sizeof text)
+        snprintf(text + n, sizeof text - (size_t)n, ": %.*s", (int)(sizeof text - (size_t)n - 3), message);
     memcpy(message, text, sizeof message);
     return status;
 }

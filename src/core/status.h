@@ -1,7 +1,8 @@
 /**
  * Failure inside the library: set a message, return a status, leave by one door.
  *
- * Three macros change control flow: LK_TRY and LK_CHECK jump to `done` with `st` set; LK_ASSERT is for our own bugs.
+ * Three macros change control flow: LK_TRY and LK_CHECK jump to `done` with `st` set; LK_ASSERT is for our
+ * own bugs.
  */
 #ifndef LK_CORE_STATUS_H
 #define LK_CORE_STATUS_H
@@ -11,7 +12,8 @@
 /** Stores the message (printf form, cut at 2,048 bytes) for this thread and returns `status`. */
 lk_status lk_fail(lk_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/** Puts "prefix: " in front of this thread's message and returns `status`. Used where a caller knows the place. */
+/** Puts "prefix: " in front of this thread's message and returns `status`. Used where a caller knows the
+ * place. */
 lk_status lk_fail_context(lk_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /** Forgets this thread's message. */

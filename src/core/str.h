@@ -21,10 +21,12 @@ void        lk_str_append_bytes(lk_str *str, const char *bytes, size_t size);
 void        lk_str_printf(lk_str *str, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *lk_str_text(const lk_str *str); /* "" when empty */
 
-/** Hands the text over (caller frees with lk_free) and leaves the string empty; LK_E_NOMEM if an append failed. */
+/** Hands the text over (caller frees with lk_free) and leaves the string empty; LK_E_NOMEM if an append
+ * failed. */
 lk_status lk_str_take(lk_str *str, char **out);
 
-/** Number of single-letter insertions, deletions, replacements and swaps of neighbours between a and b, at most 99. */
+/** Number of single-letter insertions, deletions, replacements and swaps of neighbours between a and b, at
+ * most 99. */
 int lk_str_distance(const char *a, const char *b);
 
 #endif

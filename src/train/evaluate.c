@@ -5,15 +5,19 @@
 #include "core/log.h"
 #include "train/run_internal.h"
 
-/* Rank 0 alone is quicker than sharing out while an evaluation is this much work; a formula, never a clock. */
+/* Rank 0 alone is quicker than sharing out while an evaluation is this much work; a formula, never a clock.
+ */
 static const double ROOT_ALONE_FLOPS = 2e9;
 
 static bool root_alone(const lk_run *run, int64_t samples)
 {
     switch (run->options->evaluate_by) {
-    case LK_EVALUATE_ROOT: return true;
-    case LK_EVALUATE_ALL: return false;
-    default: return (double)samples * run->flops_sample / 3 < ROOT_ALONE_FLOPS;
+    case LK_EVALUATE_ROOT:
+        return true;
+    case LK_EVALUATE_ALL:
+        return false;
+    default:
+        return (double)samples * run->flops_sample / 3 < ROOT_ALONE_FLOPS;
     }
 }
 
@@ -23,6 +27,7 @@ static lk_status chunk_pass(lk_run *run, lk_stream *stream, double *row)
     lk_status       st = LK_OK;
     const lk_batch *batch = NULL;
     const float    *output = NULL;
+    lk_watchdog_tick(run->watchdog, run->progress.step, LK_PHASE_EVALUATE, LK_WAIT_NONE);
     LK_TRY(lk_stream_next(stream, &batch));
     LK_TRY(lk_model_forward(run->evaluate_work, lk_run_state(run), batch, &output));
     LK_TRY(lk_loss_eval(run->loss, output, batch, NULL, row, run->n_columns));
@@ -37,8 +42,12 @@ static lk_status run_of_chunks(lk_run *run, lk_split split, int64_t first, int64
 {
     lk_status         st = LK_OK;
     lk_stream        *stream = NULL;
-    lk_stream_options options = {.split = split, .batch_size = run->options->evaluate_chunk, .lanes = 1, .n_lanes = 1,
-                                 .seed = run->options->seed, .prefetch = true};
+    lk_stream_options options = {.split = split,
+                                 .batch_size = run->options->evaluate_chunk,
+                                 .lanes = 1,
+                                 .n_lanes = 1,
+                                 .seed = run->options->seed,
+                                 .prefetch = true};
     if (n == 0) goto done;
     LK_TRY(lk_stream_create(run->data, &options, &stream));
     lk_stream_seek(stream, 0, first);
@@ -75,16 +84,20 @@ lk_status lk_evaluate(lk_run *run, lk_split split, double *sums)
 {
     lk_status st = LK_OK;
     int64_t   samples = lk_data_n(run->data, split), chunk = run->options->evaluate_chunk;
-    int64_t   n_chunks = (samples + chunk - 1) / chunk, p = lk_comm_size(run->comm), rank = lk_comm_rank(run->comm);
-    bool      alone = root_alone(run, samples);
-    double   *table = NULL;
-    lk_phase  before = lk_phases_enter(&run->phases, LK_PHASE_EVALUATE);
+    int64_t   n_chunks = (samples + chunk - 1) / chunk, p = lk_comm_size(run->comm),
+            rank = lk_comm_rank(run->comm);
+    bool     alone = root_alone(run, samples);
+    double  *table = NULL;
+    lk_phase before = lk_phases_enter(&run->phases, LK_PHASE_EVALUATE);
     LK_CHECK(run->loss, LK_E_DATA, "nothing to evaluate: the data has no target");
     LK_TRY(LK_ALLOC(n_chunks * run->n_columns, &table));
     if (alone)
         st = lk_comm_is_root(run->comm) ? run_of_chunks(run, split, 0, n_chunks, table) : LK_OK;
     else
-        st = run_of_chunks(run, split, rank * n_chunks / p, (rank + 1) * n_chunks / p - rank * n_chunks / p, table);
+        st = run_of_chunks(run, split, rank * n_chunks / p, (rank + 1) * n_chunks / p - rank * n_chunks / p,
+                           table);
+    lk_watchdog_tick(run->watchdog, run->progress.step, LK_PHASE_EVALUATE,
+                     alone ? LK_WAIT_ROOT : LK_WAIT_ALL);
     LK_TRY(lk_comm_agree(run->comm, st));
     if (!alone) LK_TRY(share_rows(run, n_chunks, table));
     for (int c = 0; c < run->n_columns; c++) sums[c] = 0;
@@ -93,6 +106,7 @@ lk_status lk_evaluate(lk_run *run, lk_split split, double *sums)
     LK_TRY(lk_comm_broadcast(run->comm, sums, (size_t)run->n_columns * sizeof *sums));
 done:
     lk_free(&table);
+    lk_watchdog_tick(run->watchdog, run->progress.step, LK_PHASE_OTHER, LK_WAIT_NONE);
     lk_phases_enter(&run->phases, before);
     return st;
 }

@@ -1,4 +1,5 @@
-/* The training loop: step, evaluate, best and early stop, checkpoint, in this order, until the end or a stop. */
+/* The training loop: step, evaluate, best and early stop, checkpoint, in this order, until the end or a stop.
+ */
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -18,11 +19,11 @@ enum { DIVERGED_STEPS = 3, LIVE_INTERVAL_MS = 200, FAILED_WRITES_MOST = 3 };
 typedef struct loop {
     lk_run                 *run;
     const lk_train_request *request;
-    lk_saver               *saver; /* root */
+    lk_saver               *saver;   /* root */
     lk_history              history; /* root */
     double                 *sums;    /* [n_columns] of the last evaluation */
     lk_scores               train, validation;
-    bool                    evaluated; /* at the step just done */
+    bool                    evaluated;                        /* at the step just done */
     int64_t                 evaluate_steps, checkpoint_steps; /* 0: by the clock or never */
     double                  started, last_checkpoint, last_log, last_live;
     int64_t                 started_step;
@@ -36,7 +37,8 @@ static bool is_root(const loop *l)
     return lk_comm_is_root(l->run->comm);
 }
 
-/* ---- what is said -------------------------------------------------------------------------------------------- */
+/* ---- what is said
+ * -------------------------------------------------------------------------------------------- */
 
 static void say_lines(loop *l, const char *text, bool result)
 {
@@ -61,14 +63,17 @@ static double run_seconds(const loop *l)
 static double samples_per_second(const loop *l, int64_t since_step, double since)
 {
     double seconds = lk_clock_seconds() - since;
-    return seconds > 0 ? (double)((l->run->progress.step - since_step) * l->run->options->batch_size) / seconds : 0;
+    return seconds > 0
+               ? (double)((l->run->progress.step - since_step) * l->run->options->batch_size) / seconds
+               : 0;
 }
 
 static double eta_seconds(const loop *l)
 {
     int64_t done = l->run->progress.step - l->started_step;
     double  seconds = lk_clock_seconds() - l->started;
-    return done > 0 ? seconds / (double)done * (double)(l->run->position.total_steps - l->run->progress.step) : 0;
+    return done > 0 ? seconds / (double)done * (double)(l->run->position.total_steps - l->run->progress.step)
+                    : 0;
 }
 
 static void say_progress(loop *l, double loss)
@@ -91,7 +96,8 @@ static void say_progress(loop *l, double loss)
     if (line) l->last_log = now;
 }
 
-/* ---- evaluation, best, early stop ------------------------------------------------------------------------------ */
+/* ---- evaluation, best, early stop
+ * ------------------------------------------------------------------------------ */
 
 /* The number that a monitor names, e.g. "validation.accuracy"; false if it is not there. */
 static bool monitored(const loop *l, const lk_monitor *monitor, double *value, bool *higher)
@@ -128,8 +134,9 @@ static lk_status check_monitor(const loop *l, const lk_monitor *monitor, const c
     double value;
     bool   higher;
     if (!monitor->metric || monitored(l, monitor, &value, &higher)) return LK_OK;
-    return lk_fail(LK_E_CONFIG, "%s: '%s' is no metric of this run; name validation.loss or one that stands in metrics", key,
-                   monitor->metric);
+    return lk_fail(LK_E_CONFIG,
+                   "%s: '%s' is no metric of this run; name validation.loss or one that stands in metrics",
+                   key, monitor->metric);
 }
 
 static void watch(loop *l, bool *new_best)
@@ -163,10 +170,11 @@ static lk_status record(loop *l, const lk_scores *validation)
     lk_str    text;
     double    rate = samples_per_second(l, l->epoch_started_step, l->epoch_started);
     double    row[4 + LK_RUN_MAX_METRICS] = {(double)run->progress.step,
-                                             (double)run->progress.step / (double)run->position.steps_per_epoch, l->train.loss,
-                                             validation ? validation->loss : (double)NAN};
+                                             (double)run->progress.step / (double)run->position.steps_per_epoch,
+                                             l->train.loss, validation ? validation->loss : (double)NAN};
     lk_str_init(&text);
-    for (int i = 0; i < run->options->n_metrics; i++) row[4 + i] = validation ? validation->metric[i] : (double)NAN;
+    for (int i = 0; i < run->options->n_metrics; i++)
+        row[4 + i] = validation ? validation->metric[i] : (double)NAN;
     LK_TRY(lk_history_add(&l->history, row));
     LK_TRY(lk_report_event(run, "evaluation", &l->train, validation, run_seconds(l), rate, &text));
     LK_TRY(lk_rundir_event(l->request->rundir, lk_str_text(&text)));
@@ -207,14 +215,16 @@ static void epoch_line(loop *l)
     if (!is_root(l)) return;
     lk_str_init(&text);
     double per_epoch = (double)run->position.steps_per_epoch;
-    lk_report_epoch(run, (double)run->progress.step / per_epoch, (double)run->position.total_steps / per_epoch, &l->train,
-                    l->evaluated ? &l->validation : NULL, samples_per_second(l, l->epoch_started_step, l->epoch_started),
-                    eta_seconds(l), &text);
+    lk_report_epoch(run, (double)run->progress.step / per_epoch,
+                    (double)run->position.total_steps / per_epoch, &l->train,
+                    l->evaluated ? &l->validation : NULL,
+                    samples_per_second(l, l->epoch_started_step, l->epoch_started), eta_seconds(l), &text);
     say_lines(l, lk_str_text(&text), true);
     lk_str_clear(&text);
 }
 
-/* ---- checkpoints ----------------------------------------------------------------------------------------------- */
+/* ---- checkpoints
+ * ----------------------------------------------------------------------------------------------- */
 
 /* Root: image now, written while training goes on. */
 static lk_status save_image(loop *l, bool best)
@@ -239,6 +249,8 @@ static lk_status save(loop *l, bool best, bool last)
 {
     lk_status st = LK_OK;
     lk_phase  before = lk_phases_enter(&l->run->phases, LK_PHASE_CHECKPOINT);
+    lk_watchdog_tick(l->run->watchdog, l->run->progress.step, LK_PHASE_CHECKPOINT,
+                     is_root(l) ? LK_WAIT_NONE : LK_WAIT_ROOT);
     LK_TRY(lk_reduce_verify(l->run->reduce));
     if (is_root(l)) {
         st = save_image(l, best);
@@ -256,7 +268,8 @@ done:
     return st;
 }
 
-/* ---- start ----------------------------------------------------------------------------------------------------- */
+/* ---- start
+ * ----------------------------------------------------------------------------------------------------- */
 
 static lk_status resume_root(loop *l, bool *resumed)
 {
@@ -274,11 +287,13 @@ static lk_status resume_root(loop *l, bool *resumed)
     at.total_steps = l->run->progress.total_steps;
     bool longer = total != at.total_steps;
     LK_CHECK(!longer || lk_sched_is_prefix(&l->run->options->sched, &at, total), LK_E_CONFIG,
-             "this run was planned for %lld steps and its learning rates depend on that: training on to %lld steps is another "
+             "this run was planned for %lld steps and its learning rates depend on that: training on to %lld "
+             "steps is another "
              "run. Ways on: --new (a new run from the start) or --from (a new run from these parameters)",
              (long long)at.total_steps, (long long)total);
-    LK_CHECK(at.step <= total, LK_E_CONFIG, "this run has %lld steps already, more than the %lld of the configuration",
-             (long long)at.step, (long long)total);
+    LK_CHECK(at.step <= total, LK_E_CONFIG,
+             "this run has %lld steps already, more than the %lld of the configuration", (long long)at.step,
+             (long long)total);
     if (longer) l->run->progress.stopped_early = 0;
     l->run->progress.total_steps = total;
     *resumed = true;
@@ -364,6 +379,7 @@ static lk_status start(loop *l)
     LK_TRY(lk_comm_broadcast(run->comm, &run->progress, sizeof run->progress));
     LK_TRY(lk_comm_broadcast(run->comm, run->epoch_sums, (size_t)run->n_columns * sizeof *run->epoch_sums));
     LK_TRY(lk_reduce_publish(run->reduce));
+    LK_TRY(lk_watchdog_create(run->comm, run->options->hang_timeout, &run->watchdog));
     lk_stream_seek(run->stream, run->progress.step / run->position.steps_per_epoch,
                    run->progress.step % run->position.steps_per_epoch);
     if (is_root(l)) {
@@ -381,7 +397,8 @@ done:
     return st;
 }
 
-/* ---- the loop -------------------------------------------------------------------------------------------------- */
+/* ---- the loop
+ * -------------------------------------------------------------------------------------------------- */
 
 /* What this rank asks of all: a stop, or (root) a checkpoint by the clock. */
 static unsigned wishes(loop *l)
@@ -393,7 +410,8 @@ static unsigned wishes(loop *l)
     double now = lk_clock_seconds();
     if (l->request->max_time > 0 && now - l->started >= l->request->max_time) flags |= LK_FLAG_STOP;
     if (lk_rundir_stop_asked(l->request->rundir)) flags |= LK_FLAG_STOP;
-    if (options->checkpoint_every.unit == LK_WHEN_SECONDS && now - l->last_checkpoint >= options->checkpoint_every.count)
+    if (options->checkpoint_every.unit == LK_WHEN_SECONDS &&
+        now - l->last_checkpoint >= options->checkpoint_every.count)
         flags |= LK_FLAG_TIME;
     return flags;
 }
@@ -406,11 +424,14 @@ static lk_status check_divergence(loop *l, double loss)
     if (p->step == 1) p->first_loss = loss;
     p->diverged_run = p->step > 1 && p->first_loss > 0 && loss > limit ? p->diverged_run + 1 : 0;
     if (p->diverged_run < DIVERGED_STEPS) return LK_OK;
-    return lk_fail(LK_E_DIVERGED,
-                   "training diverged: at step %lld the loss is %.3g, more than %.3g times the first one (%.3g), for %d steps "
-                   "running. The last good checkpoint is kept. Try a smaller optimizer learning_rate (it is %.3g), "
-                   "train.clip_norm, or a warm-up in schedule",
-                   (long long)p->step, loss, l->run->options->diverged_above, p->first_loss, DIVERGED_STEPS, (double)l->run->rate);
+    return lk_fail(
+        LK_E_DIVERGED,
+        "training diverged: at step %lld the loss is %.3g, more than %.3g times the first one (%.3g), for %d "
+        "steps "
+        "running. The last good checkpoint is kept. Try a smaller optimizer learning_rate (it is %.3g), "
+        "train.clip_norm, or a warm-up in schedule",
+        (long long)p->step, loss, l->run->options->diverged_above, p->first_loss, DIVERGED_STEPS,
+        (double)l->run->rate);
 }
 
 static void end_epoch(loop *l)
@@ -437,7 +458,8 @@ static lk_status turn(loop *l, bool *stop)
     int64_t step = run->progress.step;
     bool    last = step == run->position.total_steps;
     l->evaluated = false;
-    if (run->options->verify_steps > 0 && step % run->options->verify_steps == 0) LK_TRY(lk_reduce_verify(run->reduce));
+    if (run->options->verify_steps > 0 && step % run->options->verify_steps == 0)
+        LK_TRY(lk_reduce_verify(run->reduce));
     if (l->evaluate_steps > 0 && (step % l->evaluate_steps == 0 || last)) LK_TRY(evaluate(l, &new_best));
     if (step % run->position.steps_per_epoch == 0) end_epoch(l);
     *stop = (flags & LK_FLAG_STOP) != 0 || run->progress.stopped_early;
@@ -469,9 +491,10 @@ static lk_status finish(loop *l)
         lk_str_clear(&text);
         lk_report_parameters(run, &text);
         say_lines(l, lk_str_text(&text), true);
-        snprintf(summary, sizeof summary, "%s after %.6g epochs, %lld steps%s", run->progress.stopped_early ? "stopped early" : "finished",
-                 (double)run->progress.step / (double)run->position.steps_per_epoch, (long long)run->progress.step,
-                 run->progress.has_best ? "" : ", no validation");
+        snprintf(summary, sizeof summary, "%s after %.6g epochs, %lld steps%s",
+                 run->progress.stopped_early ? "stopped early" : "finished",
+                 (double)run->progress.step / (double)run->position.steps_per_epoch,
+                 (long long)run->progress.step, run->progress.has_best ? "" : ", no validation");
         st = lk_rundir_set_status(l->request->rundir, "finished", run->progress.step, summary);
     }
     LK_TRY(lk_comm_agree(run->comm, st));
@@ -488,10 +511,12 @@ static lk_status train(loop *l)
     LK_TRY(LK_ALLOC(run->n_columns, &l->sums));
     l->history.width = 4 + run->options->n_metrics;
     LK_TRY(start(l));
-    while (!stop && run->progress.step < run->position.total_steps && !run->progress.stopped_early) LK_TRY(turn(l, &stop));
+    while (!stop && run->progress.step < run->position.total_steps && !run->progress.stopped_early)
+        LK_TRY(turn(l, &stop));
     if (stop && !run->progress.stopped_early && run->progress.step < run->position.total_steps) {
         if (is_root(l)) (void)lk_rundir_set_status(l->request->rundir, "stopped", run->progress.step, "");
-        st = lk_fail(LK_STOPPED, "stopped at step %lld of %lld with a checkpoint; the same command goes on from here",
+        st = lk_fail(LK_STOPPED,
+                     "stopped at step %lld of %lld with a checkpoint; the same command goes on from here",
                      (long long)run->progress.step, (long long)run->position.total_steps);
         goto done;
     }

@@ -15,24 +15,25 @@ typedef enum lk_evaluate_by { LK_EVALUATE_AUTO, LK_EVALUATE_ROOT, LK_EVALUATE_AL
 
 /** Which number decides: "validation.loss", "validation.accuracy", "train.loss" ... */
 typedef struct lk_monitor {
-    const char *metric; /* NULL: off */
+    const char *metric;   /* NULL: off */
     int         patience; /* evaluations without an improvement before the run ends */
     double      min_delta;
 } lk_monitor;
 
 struct lk_run_options {
-    uint64_t         seed;
-    lk_data_options  data;
-    lk_model_options model;
-    lk_loss_options  loss;
+    uint64_t           seed;
+    lk_data_options    data;
+    lk_model_options   model;
+    lk_loss_options    loss;
     lk_metric_options *metrics;
-    int              n_metrics;
-    lk_optim_options optim;
-    lk_sched_options sched;
+    int                n_metrics;
+    lk_optim_options   optim;
+    lk_sched_options   sched;
 
-    lk_when        length; /* train.epochs or train.steps */
-    int64_t        batch_size;
-    int64_t        lanes; /* `auto` is resolved: largest power of two <= batch_size/32, at least 8, at most batch_size */
+    lk_when length; /* train.epochs or train.steps */
+    int64_t batch_size;
+    int64_t
+        lanes; /* `auto` is resolved: largest power of two <= batch_size/32, at least 8, at most batch_size */
     lk_reduce_kind reduce;
     double         clip_norm;
     double         hang_timeout;   /* seconds, 0: off */

@@ -47,7 +47,8 @@ static void header_ranks(const lk_run *run, const lk_reduce_info *info, lk_str *
     int                   ranks = lk_comm_size(run->comm), hosts = lk_comm_n_hosts(run->comm);
     lk_str_printf(text, "ranks       %d on %d host%s (", ranks, hosts, hosts == 1 ? "" : "s");
     for (int i = 0; i < hosts && i < 8; i++)
-        lk_str_printf(text, "%s%s: %d", i ? ", " : "", lk_comm_host_name(run->comm, i), lk_comm_host_ranks(run->comm, i));
+        lk_str_printf(text, "%s%s: %d", i ? ", " : "", lk_comm_host_name(run->comm, i),
+                      lk_comm_host_ranks(run->comm, i));
     lk_str_append(text, hosts > 8 ? ", ...)\n" : ")\n");
     lk_str_printf(text, "batch       %lld samples = %lld lanes x %lld, compute balance %.2f, reduce %s\n",
                   (long long)options->batch_size, (long long)options->lanes,
@@ -63,12 +64,14 @@ void lk_report_header(lk_run *run, lk_str *text)
     const lk_span_table *spans = lk_model_spans(run->model);
     lk_reduce_info       info;
     lk_reduce_get_info(run->reduce, &info);
-    lk_str_printf(text, "lockstep    %s, %s, kernels %s\n", LK_VERSION, lk_comm_mpi_version(run->comm), lk_kernels_detail());
+    lk_str_printf(text, "lockstep    %s, %s, kernels %s\n", LK_VERSION, lk_comm_mpi_version(run->comm),
+                  lk_kernels_detail());
     header_ranks(run, &info, text);
     header_data(run, text);
     lk_str_printf(text, "model       %lld parameters, %.2f MFLOP a sample forward and backward\n",
                   (long long)spans->n_parameters, run->flops_sample / 1e6);
-    lk_str_printf(text, "memory      %.1f MiB shared per host, %.1f MiB activations per rank\n", mebibytes(info.window_bytes),
+    lk_str_printf(text, "memory      %.1f MiB shared per host, %.1f MiB activations per rank\n",
+                  mebibytes(info.window_bytes),
                   mebibytes(lk_work_bytes(run->work) + lk_work_bytes(run->evaluate_work)));
 }
 
@@ -82,8 +85,8 @@ static bool has_matrix(const lk_run *run, int metric)
     return lk_metric_matrix_side(run->metrics[metric]) > 0;
 }
 
-void lk_report_epoch(const lk_run *run, double epoch, double epochs, const lk_scores *train, const lk_scores *validation,
-                     double samples_per_s, double eta_s, lk_str *text)
+void lk_report_epoch(const lk_run *run, double epoch, double epochs, const lk_scores *train,
+                     const lk_scores *validation, double samples_per_s, double eta_s, lk_str *text)
 {
     char eta[32];
     lk_report_duration(eta_s, eta);
@@ -110,7 +113,8 @@ static json_t *scores_object(const lk_run *run, const lk_scores *scores)
     json_t *object = json_object();
     json_object_set_new(object, "loss", number(scores->loss));
     for (int i = 0; i < run->options->n_metrics; i++)
-        if (!has_matrix(run, i)) json_object_set_new(object, lk_metric_name(run->metrics[i]), number(scores->metric[i]));
+        if (!has_matrix(run, i))
+            json_object_set_new(object, lk_metric_name(run->metrics[i]), number(scores->metric[i]));
     return object;
 }
 
@@ -124,18 +128,21 @@ static lk_status dump(json_t *object, size_t flags, lk_str *text)
     return LK_OK;
 }
 
-lk_status lk_report_event(const lk_run *run, const char *kind, const lk_scores *train, const lk_scores *validation,
-                          double seconds, double samples_per_s, lk_str *text)
+lk_status lk_report_event(const lk_run *run, const char *kind, const lk_scores *train,
+                          const lk_scores *validation, double seconds, double samples_per_s, lk_str *text)
 {
     json_t *event = json_object();
     json_object_set_new(event, "event", json_string(kind));
     json_object_set_new(event, "step", json_integer(run->progress.step));
-    json_object_set_new(event, "epoch", number((double)run->progress.step / (double)run->position.steps_per_epoch));
+    json_object_set_new(event, "epoch",
+                        number((double)run->progress.step / (double)run->position.steps_per_epoch));
     if (train) json_object_set_new(event, "train", scores_object(run, train));
     if (validation) json_object_set_new(event, "validation", scores_object(run, validation));
     json_object_set_new(event, "learning_rate", number((double)run->rate));
     json_object_set_new(event, "gradient_norm", number(run->grad_norm));
-    json_object_set_new(event, "timing", json_pack("{s:o, s:o}", "seconds", number(seconds), "samples_per_second", number(samples_per_s)));
+    json_object_set_new(
+        event, "timing",
+        json_pack("{s:o, s:o}", "seconds", number(seconds), "samples_per_second", number(samples_per_s)));
     return dump(event, JSON_COMPACT, text);
 }
 
@@ -165,7 +172,8 @@ static void csv_scores(const lk_run *run, const lk_scores *scores, lk_str *text)
         if (!has_matrix(run, i)) csv_number(scores ? scores->metric[i] : (double)NAN, text);
 }
 
-void lk_report_csv(const lk_run *run, const lk_scores *train, const lk_scores *validation, double seconds, lk_str *text)
+void lk_report_csv(const lk_run *run, const lk_scores *train, const lk_scores *validation, double seconds,
+                   lk_str *text)
 {
     lk_str_printf(text, "%lld,%.6g,%.9g", (long long)run->progress.step,
                   (double)run->progress.step / (double)run->position.steps_per_epoch, (double)run->rate);
@@ -178,7 +186,8 @@ static void matrix_text(const lk_run *run, int metric, const double *sums, const
 {
     int64_t            side = lk_metric_matrix_side(run->metrics[metric]), n = 0;
     const char *const *names = lk_transform_class_names(lk_data_transform(run->data), &n);
-    lk_str_printf(text, "%s %s (rows: true class, columns: predicted)\n", label, lk_metric_name(run->metrics[metric]));
+    lk_str_printf(text, "%s %s (rows: true class, columns: predicted)\n", label,
+                  lk_metric_name(run->metrics[metric]));
     for (int64_t i = 0; i < side; i++) {
         if (names && i < n)
             lk_str_printf(text, "  %-14.14s", names[i]);
@@ -237,9 +246,9 @@ lk_status lk_report_phases(lk_run *run, int64_t samples, lk_str *text)
 {
     lk_status st = LK_OK;
     enum { WIDTH = LK_PHASES + 2 };
-    double  mine[WIDTH], total = 0, *all = NULL;
-    int     ranks = lk_comm_size(run->comm);
-    double  wall = lk_phases_total(&run->phases);
+    double mine[WIDTH], total = 0, *all = NULL;
+    int    ranks = lk_comm_size(run->comm);
+    double wall = lk_phases_total(&run->phases);
     memcpy(mine, run->phases.seconds, sizeof run->phases.seconds);
     mine[LK_PHASES] = wall;
     mine[LK_PHASES + 1] = peak_mebibytes();
@@ -256,15 +265,17 @@ lk_status lk_report_phases(lk_run *run, int64_t samples, lk_str *text)
             high = fmax(high, s);
             sum += s;
         }
-        lk_str_printf(text, "%-12s %9.2f  %9.2f  %9.2f  %5.1f %%\n", lk_phase_names[phase], low, sum / ranks, high,
-                      100 * sum / (total > 0 ? total : 1));
+        lk_str_printf(text, "%-12s %9.2f  %9.2f  %9.2f  %5.1f %%\n", lk_phase_names[phase], low, sum / ranks,
+                      high, 100 * sum / (total > 0 ? total : 1));
     }
-    double peak = 0, step_s = wall - run->phases.seconds[LK_PHASE_EVALUATE] - run->phases.seconds[LK_PHASE_CHECKPOINT] -
-                              run->phases.seconds[LK_PHASE_OTHER];
+    double peak = 0, step_s = wall - run->phases.seconds[LK_PHASE_EVALUATE] -
+                              run->phases.seconds[LK_PHASE_CHECKPOINT] - run->phases.seconds[LK_PHASE_OTHER];
     for (int r = 0; r < ranks; r++) peak = fmax(peak, all[r * WIDTH + LK_PHASES + 1]);
     double rate = step_s > 0 ? (double)samples / step_s : 0;
-    lk_str_printf(text, "total        %9.2f s, %.0f samples/s in training steps, %.1f GF/s, peak memory %.0f MiB a rank\n", wall,
-                  rate, rate * run->flops_sample / 1e9, peak);
+    lk_str_printf(
+        text,
+        "total        %9.2f s, %.0f samples/s in training steps, %.1f GF/s, peak memory %.0f MiB a rank\n",
+        wall, rate, rate * run->flops_sample / 1e9, peak);
 done:
     lk_free(&all);
     return st;
@@ -281,7 +292,8 @@ void lk_report_parameters(lk_run *run, lk_str *text)
         const lk_span *span = &table->spans[i];
         if (span->kind != LK_SPAN_PARAMETER) continue;
         lk_str_printf(text, "%s%s =", comma, span->name);
-        for (int64_t k = 0; k < span->count; k++) lk_str_printf(text, " %.6f", (double)state[span->offset + k]);
+        for (int64_t k = 0; k < span->count; k++)
+            lk_str_printf(text, " %.6f", (double)state[span->offset + k]);
         comma = ", ";
     }
 }

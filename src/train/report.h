@@ -9,14 +9,15 @@
 void lk_report_header(lk_run *run, lk_str *text);
 
 /** "Epoch 3/10, Val Loss: 0.298, Train Loss: 0.312, Val accuracy: 0.893, 41210 samples/s, eta 1m12s" */
-void lk_report_epoch(const lk_run *run, double epoch, double epochs, const lk_scores *train, const lk_scores *validation,
-                     double samples_per_s, double eta_s, lk_str *text);
+void lk_report_epoch(const lk_run *run, double epoch, double epochs, const lk_scores *train,
+                     const lk_scores *validation, double samples_per_s, double eta_s, lk_str *text);
 
 /** One object for metrics.jsonl; timing apart. validation may be NULL. */
-lk_status lk_report_event(const lk_run *run, const char *kind, const lk_scores *train, const lk_scores *validation,
-                          double seconds, double samples_per_s, lk_str *text);
-void lk_report_csv_header(const lk_run *run, lk_str *text);
-void lk_report_csv(const lk_run *run, const lk_scores *train, const lk_scores *validation, double seconds, lk_str *text);
+lk_status lk_report_event(const lk_run *run, const char *kind, const lk_scores *train,
+                          const lk_scores *validation, double seconds, double samples_per_s, lk_str *text);
+void      lk_report_csv_header(const lk_run *run, lk_str *text);
+void lk_report_csv(const lk_run *run, const lk_scores *train, const lk_scores *validation, double seconds,
+                   lk_str *text);
 
 /** "Test loss: 0.24\nTest accuracy: 0.9132\n", matrices as tables. `label` is "Test", "Validation" ... */
 void      lk_report_scores(const lk_run *run, const char *label, const double *sums, lk_str *text);

@@ -6,8 +6,8 @@
 #include "core/alloc.h"
 #include "kernels/kernels.h"
 
-/* Rows of neighbouring lanes share one call while their activations stay in a cache of this size: bits do not depend
- * on it, only the share of time spent waiting for memory does. */
+/* Rows of neighbouring lanes share one call while their activations stay in a cache of this size: bits do not
+ * depend on it, only the share of time spent waiting for memory does. */
 enum { GROUP_ACTIVATION_BYTES = 24 << 20, GROUP_ROWS_MOST = 256 };
 
 static lk_status open_data(lk_run *run, lk_checkpoint *checkpoint, const char *input)
@@ -36,7 +36,8 @@ static lk_status build_model(lk_run *run)
     LK_CHECK(n_inputs > 0, LK_E_DATA, "the data has no input");
     LK_TRY(LK_ALLOC(n_inputs, &inputs));
     for (int i = 0; i < n_inputs; i++) inputs[i] = *lk_transform_input(transform, i);
-    LK_TRY(lk_model_create(&run->options->model, inputs, n_inputs, target ? target->classes : 0, &run->model));
+    LK_TRY(
+        lk_model_create(&run->options->model, inputs, n_inputs, target ? target->classes : 0, &run->model));
     for (int i = 0; i < lk_model_n_layers(run->model); i++) {
         lk_layer_info info;
         lk_model_layer(run->model, i, &info);
@@ -55,7 +56,8 @@ static lk_status build_model(lk_run *run)
         run->n_columns += lk_metric_n_sums(run->metrics[i]);
     }
     LK_CHECK(run->n_columns <= LK_RUN_MAX_COLUMNS, LK_E_CONFIG,
-             "metrics: %d sums are more than %d (a confusion matrix of so many classes?)", run->n_columns, LK_RUN_MAX_COLUMNS);
+             "metrics: %d sums are more than %d (a confusion matrix of so many classes?)", run->n_columns,
+             LK_RUN_MAX_COLUMNS);
 done:
     lk_free(&inputs);
     return st;
@@ -88,7 +90,8 @@ static lk_status prepare_position(lk_run *run)
     lk_position *at = &run->position;
     int64_t      n = lk_data_n(run->data, LK_SPLIT_TRAIN), batch = run->options->batch_size;
     LK_CHECK(n > 0, LK_E_DATA, "the training split has no sample");
-    *at = (lk_position){.samples_per_epoch = n, .batch_size = batch, .steps_per_epoch = (n + batch - 1) / batch};
+    *at = (lk_position){
+        .samples_per_epoch = n, .batch_size = batch, .steps_per_epoch = (n + batch - 1) / batch};
     LK_TRY(lk_when_steps(&run->options->length, at, &at->total_steps));
     run->progress.total_steps = at->total_steps;
 done:
@@ -129,8 +132,8 @@ done:
     return st;
 }
 
-lk_status lk_run_create(lk_comm *comm, const lk_run_options *options, lk_checkpoint *checkpoint, const char *input,
-                        bool training, lk_run **out)
+lk_status lk_run_create(lk_comm *comm, const lk_run_options *options, lk_checkpoint *checkpoint,
+                        const char *input, bool training, lk_run **out)
 {
     lk_status st = LK_OK;
     lk_run   *run = NULL;
@@ -155,6 +158,7 @@ void lk_run_destroy(lk_run **run)
 {
     if (!*run) return;
     lk_run *r = *run;
+    lk_watchdog_destroy(&r->watchdog);
     lk_stream_destroy(&r->stream);
     lk_work_destroy(&r->work);
     lk_work_destroy(&r->evaluate_work);
@@ -189,8 +193,9 @@ float *lk_run_state(lk_run *run)
 
 void lk_run_scores(const lk_run *run, const double *sums, lk_scores *scores)
 {
-    *scores = (lk_scores){.loss = sums[LK_SUM_WEIGHT] > 0 ? sums[LK_SUM_LOSS] / sums[LK_SUM_WEIGHT] : (double)NAN,
-                          .samples = sums[LK_SUM_COUNT]};
+    *scores =
+        (lk_scores){.loss = sums[LK_SUM_WEIGHT] > 0 ? sums[LK_SUM_LOSS] / sums[LK_SUM_WEIGHT] : (double)NAN,
+                    .samples = sums[LK_SUM_COUNT]};
     for (int i = 0; i < run->options->n_metrics; i++) {
         bool matrix = lk_metric_matrix_side(run->metrics[i]) > 0;
         scores->metric[i] = matrix ? (double)NAN : lk_metric_value(run->metrics[i], sums + run->column[i]);

@@ -1,8 +1,8 @@
 /**
  * One run: the place where data, model, loss, metrics, optimizer and reduction meet.
  *
- * lk_run_step reads in the order in which data moves; lk_evaluate shares chunks out; lk_state_* turn all that a run
- * knows into a checkpoint and back.
+ * lk_run_step reads in the order in which data moves; lk_evaluate shares chunks out; lk_state_* turn all that
+ * a run knows into a checkpoint and back.
  */
 #ifndef LK_TRAIN_RUN_INTERNAL_H
 #define LK_TRAIN_RUN_INTERNAL_H
@@ -11,26 +11,27 @@
 #include "lockstep/train.h"
 #include "train/options.h"
 #include "train/phase.h"
+#include "train/watchdog.h"
 
 enum { LK_RUN_MAX_METRICS = 16, LK_RUN_MAX_COLUMNS = 4096 };
 
 /** Sums of a stretch of training or of an evaluation: columns as in loss.h, metrics behind. */
 typedef struct lk_scores {
-    double loss;                      /* mean */
+    double loss;                       /* mean */
     double metric[LK_RUN_MAX_METRICS]; /* NaN for matrices */
     double samples;
 } lk_scores;
 
 /** What a restart must know beside buffers. Plain data: the root broadcasts it as bytes. */
 typedef struct lk_progress {
-    int64_t step;        /* steps done */
-    int64_t total_steps; /* as planned when the state was written */
-    double  first_loss;  /* mean loss of the first step */
+    int64_t step;         /* steps done */
+    int64_t total_steps;  /* as planned when the state was written */
+    double  first_loss;   /* mean loss of the first step */
     int64_t diverged_run; /* steps in a row above the limit */
     int64_t waited;       /* evaluations without an improvement (early stop) */
     int64_t has_watched, has_best;
-    double  watched;      /* best value of early_stop.metric */
-    double  best;         /* best value of checkpoint.best */
+    double  watched; /* best value of early_stop.metric */
+    double  best;    /* best value of checkpoint.best */
     int64_t best_step;
     int64_t stopped_early;
     int64_t jsonl_bytes, csv_bytes;
@@ -45,9 +46,9 @@ typedef struct lk_history {
 } lk_history;
 
 typedef struct lk_run {
-    const lk_run_options *options; /* borrowed */
-    lk_comm              *comm;    /* borrowed */
-    lk_data              *data;    /* owned, as all below */
+    const lk_run_options *options;   /* borrowed */
+    lk_comm              *comm;      /* borrowed */
+    lk_data              *data;      /* owned, as all below */
     lk_transform         *transform; /* from a checkpoint, else NULL; data borrows it */
     lk_model             *model;
     lk_loss              *loss;
@@ -57,8 +58,8 @@ typedef struct lk_run {
     lk_reduce            *reduce; /* NULL where nothing is trained */
     lk_stream            *stream;
     lk_work              *work;
-    float                *d_output; /* [rows of a group, output] */
-    double               *rows;     /* [lanes of a group][n_columns] */
+    float                *d_output;   /* [rows of a group, output] */
+    double               *rows;       /* [lanes of a group][n_columns] */
     double               *epoch_sums; /* [n_columns] sums of the epoch so far */
     lk_batch_view        *view;
     lk_work              *evaluate_work;
@@ -66,14 +67,15 @@ typedef struct lk_run {
     lk_progress           progress;
     lk_position           position;
     lk_phases             phases;
+    lk_watchdog          *watchdog;     /* NULL: nobody watches (bench, eval, one rank) */
     double                flops_sample; /* forward and backward */
     float                 rate;         /* of the last step */
     double                grad_norm;
 } lk_run;
 
 /** `checkpoint`: an open one whose transform is used (eval, predict, resume), else NULL. Collective. */
-lk_status lk_run_create(lk_comm *comm, const lk_run_options *options, lk_checkpoint *checkpoint, const char *input,
-                        bool training, lk_run **out);
+lk_status lk_run_create(lk_comm *comm, const lk_run_options *options, lk_checkpoint *checkpoint,
+                        const char *input, bool training, lk_run **out);
 void      lk_run_destroy(lk_run **run); /* collective while training */
 
 /** Initial parameters and optimizer slots into the buffers of the reduction; publish follows. Local. */
@@ -92,7 +94,8 @@ void lk_run_scores(const lk_run *run, const double *sums, lk_scores *scores);
 lk_status lk_evaluate(lk_run *run, lk_split split, double *sums);
 
 /** What rank 0 saves between two steps. */
-lk_status lk_state_save(lk_run *run, const char *config_text, const lk_history *history, lk_checkpoint_writer *writer);
+lk_status lk_state_save(lk_run *run, const char *config_text, const lk_history *history,
+                        lk_checkpoint_writer *writer);
 /** Fills state, slots, progress, epoch sums and history from an open checkpoint. Root. */
 lk_status lk_state_load(lk_run *run, lk_checkpoint *checkpoint, lk_history *history);
 /** Parameters and statistics only: eval, predict and --from. */

@@ -66,7 +66,8 @@ static lk_status refuse_foreign(const char *path)
         if (entry->d_name[0] != '.') others = true;
     }
     LK_CHECK(ours || !others, LK_E_LOCKED,
-             "%s is not a run directory: it holds other files and no config.yaml; choose another with --run", path);
+             "%s is not a run directory: it holds other files and no config.yaml; choose another with --run",
+             path);
 done:
     if (folder) closedir(folder);
     return st;
@@ -86,12 +87,13 @@ static lk_status take_lock(lk_rundir *rundir)
         text[strcspn(text, "\n")] = '\0';
         close(rundir->lock);
         rundir->lock = -1;
-        LK_CHECK(false, LK_E_LOCKED, "run directory %s is in use by %s", rundir->path, *text ? text : "another job");
+        LK_CHECK(false, LK_E_LOCKED, "run directory %s is in use by %s", rundir->path,
+                 *text ? text : "another job");
     }
     gethostname(host, sizeof host - 1);
     const char *job = getenv("SLURM_JOB_ID");
-    int         n = snprintf(text, sizeof text, "host %s, process %ld%s%s\n", host, (long)getpid(), job ? ", Slurm job " : "",
-                             job ? job : "");
+    int         n = snprintf(text, sizeof text, "host %s, process %ld%s%s\n", host, (long)getpid(),
+                     job ? ", Slurm job " : "", job ? job : "");
     if (ftruncate(rundir->lock, 0) != 0 || pwrite(rundir->lock, text, (size_t)n, 0) != n)
         st = lk_fail(LK_E_IO, "cannot write %s: %s", file, strerror(errno));
 done:
@@ -126,7 +128,8 @@ lk_status lk_rundir_open(const char *path, lk_rundir **out)
     lk_status  st = LK_OK;
     lk_rundir *rundir = NULL;
     *out = NULL;
-    LK_CHECK(strlen(path) < PATH_MAX - 64, LK_E_USAGE, "run directory: the path is longer than %d bytes", PATH_MAX - 64);
+    LK_CHECK(strlen(path) < PATH_MAX - 64, LK_E_USAGE, "run directory: the path is longer than %d bytes",
+             PATH_MAX - 64);
     LK_TRY(LK_ALLOC(1, &rundir));
     rundir->lock = -1;
     LK_TRY(lk_strdup(path, &rundir->path));
@@ -160,7 +163,8 @@ lk_status lk_rundir_begin(lk_rundir *rundir, const char *config_text)
     char      temporary[PATH_MAX];
     LK_TRY(lk_make_folders(lk_rundir_file(rundir, "checkpoints")));
     snprintf(temporary, sizeof temporary, "%s", lk_rundir_file(rundir, ".config.new"));
-    LK_TRY(lk_atomic_write(lk_rundir_file(rundir, "config.yaml"), temporary, config_text, strlen(config_text)));
+    LK_TRY(
+        lk_atomic_write(lk_rundir_file(rundir, "config.yaml"), temporary, config_text, strlen(config_text)));
 done:
     return st;
 }
@@ -169,8 +173,9 @@ lk_status lk_rundir_set_status(lk_rundir *rundir, const char *state, int64_t ste
 {
     lk_status st = LK_OK;
     char      temporary[PATH_MAX];
-    json_t   *status = json_pack("{s:s, s:I, s:s}", "state", state, "step", (json_int_t)step, "summary", summary);
-    char     *text = status ? json_dumps(status, JSON_INDENT(1)) : NULL;
+    json_t   *status =
+        json_pack("{s:s, s:I, s:s}", "state", state, "step", (json_int_t)step, "summary", summary);
+    char *text = status ? json_dumps(status, JSON_INDENT(1)) : NULL;
     LK_CHECK(text, LK_E_NOMEM, "out of memory for status.json");
     snprintf(temporary, sizeof temporary, "%s", lk_rundir_file(rundir, ".status.new"));
     LK_TRY(lk_atomic_write(lk_rundir_file(rundir, "status.json"), temporary, text, strlen(text)));
@@ -223,7 +228,8 @@ static lk_status append(FILE *file, const char *name, const char *line)
 
 void lk_rundir_log(lk_rundir *rundir, const char *line)
 {
-    /* A log line that cannot be written is no reason to end a run: what must not be lost is in the checkpoint. */
+    /* A log line that cannot be written is no reason to end a run: what must not be lost is in the
+     * checkpoint. */
     if (rundir->log) (void)append(rundir->log, "log.txt", line);
 }
 

@@ -22,8 +22,8 @@ bool lk_rundir_stop_asked(lk_rundir *rundir);
 void lk_rundir_clear_stop(lk_rundir *rundir);
 
 /**
- * Opens log.txt to append, metrics.jsonl and metrics.csv cut to the lengths that the checkpoint knew, so that after a
- * resume no event stands twice.
+ * Opens log.txt to append, metrics.jsonl and metrics.csv cut to the lengths that the checkpoint knew, so that
+ * after a resume no event stands twice.
  */
 lk_status lk_rundir_open_logs(lk_rundir *rundir, int64_t jsonl_bytes, int64_t csv_bytes);
 void      lk_rundir_log(lk_rundir *rundir, const char *line);

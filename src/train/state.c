@@ -9,8 +9,9 @@ enum { PARAMETERS = 1u << LK_SPAN_PARAMETER, STATISTICS = 1u << LK_SPAN_STATISTI
 
 /* Every number of lk_progress by name, so that a checkpoint can be read without this struct. */
 #define PROGRESS_INTS(X)                                                                                     \
-    X(step) X(total_steps) X(diverged_run) X(waited) X(has_watched) X(has_best) X(best_step) X(stopped_early) \
-    X(jsonl_bytes) X(csv_bytes)
+    X(step)                                                                                                  \
+    X(total_steps) X(diverged_run) X(waited) X(has_watched) X(has_best) X(best_step) X(stopped_early)        \
+        X(jsonl_bytes) X(csv_bytes)
 #define PROGRESS_DOUBLES(X) X(first_loss) X(watched) X(best) X(seconds)
 
 static lk_status put_progress(const lk_run *run, lk_h5 *file)
@@ -134,14 +135,16 @@ done:
     return st;
 }
 
-lk_status lk_state_save(lk_run *run, const char *config_text, const lk_history *history, lk_checkpoint_writer *writer)
+lk_status lk_state_save(lk_run *run, const char *config_text, const lk_history *history,
+                        lk_checkpoint_writer *writer)
 {
     lk_status             st = LK_OK;
     lk_h5                *file = lk_checkpoint_file(writer);
     const lk_span_table  *spans = lk_model_spans(run->model);
     const lk_run_options *options = run->options;
     char                  prefix[LK_PATH_BYTES];
-    LK_TRY(lk_checkpoint_put_spans(writer, "/model", spans, PARAMETERS | STATISTICS, lk_reduce_state(run->reduce)));
+    LK_TRY(lk_checkpoint_put_spans(writer, "/model", spans, PARAMETERS | STATISTICS,
+                                   lk_reduce_state(run->reduce)));
     for (int i = 0; i < lk_optim_n_slots(&options->optim); i++) {
         snprintf(prefix, sizeof prefix, "/optimizer/%s", lk_optim_slot_name(&options->optim, i));
         LK_TRY(lk_checkpoint_put_spans(writer, prefix, spans, PARAMETERS, lk_reduce_slot(run->reduce, i)));
@@ -158,7 +161,8 @@ done:
 
 lk_status lk_state_load_model(lk_run *run, lk_checkpoint *checkpoint, float *state)
 {
-    return lk_checkpoint_get_spans(checkpoint, "/model", lk_model_spans(run->model), PARAMETERS | STATISTICS, state);
+    return lk_checkpoint_get_spans(checkpoint, "/model", lk_model_spans(run->model), PARAMETERS | STATISTICS,
+                                   state);
 }
 
 lk_status lk_state_load(lk_run *run, lk_checkpoint *checkpoint, lk_history *history)

@@ -14,8 +14,8 @@ static void store_sums(lk_run *run, const lk_batch *batch)
 {
     for (int i = 0; i < batch->lanes.n; i++)
         if (batch->lanes.start[i + 1] > batch->lanes.start[i])
-            memcpy(lk_reduce_lane_sums(run->reduce, batch->lanes.first + i), run->rows + (int64_t)i * run->n_columns,
-                   (size_t)run->n_columns * sizeof *run->rows);
+            memcpy(lk_reduce_lane_sums(run->reduce, batch->lanes.first + i),
+                   run->rows + (int64_t)i * run->n_columns, (size_t)run->n_columns * sizeof *run->rows);
 }
 
 /* One group of lanes: batch -> outputs -> d_out -> gradient of the group's node. */
@@ -25,12 +25,14 @@ static lk_status group_pass(lk_run *run, const lk_batch *batch, float *gradient)
     const float *state = lk_reduce_state(run->reduce);
     const float *output = NULL;
     lk_phases_enter(&run->phases, LK_PHASE_FORWARD);
+    lk_watchdog_tick(run->watchdog, run->progress.step, LK_PHASE_FORWARD, LK_WAIT_NONE);
     LK_TRY(lk_model_forward(run->work, state, batch, &output));
     LK_TRY(lk_loss_eval(run->loss, output, batch, run->d_output, run->rows, run->n_columns));
     for (int i = 0; i < run->options->n_metrics; i++)
         lk_metric_eval(run->metrics[i], output, batch, run->rows, run->n_columns, run->column[i]);
     store_sums(run, batch);
     lk_phases_enter(&run->phases, LK_PHASE_BACKWARD);
+    lk_watchdog_tick(run->watchdog, run->progress.step, LK_PHASE_BACKWARD, LK_WAIT_NONE);
     LK_TRY(lk_model_backward(run->work, state, batch, run->d_output, gradient, span_ready, run));
 done:
     return st;
@@ -42,6 +44,7 @@ static lk_status local_half(lk_run *run)
     lk_status       st = LK_OK;
     const lk_batch *batch = NULL;
     lk_phases_enter(&run->phases, LK_PHASE_DATA);
+    lk_watchdog_tick(run->watchdog, run->progress.step, LK_PHASE_DATA, LK_WAIT_NONE);
     LK_TRY(lk_stream_next(run->stream, &batch));
     for (int g = 0; g < lk_reduce_n_groups(run->reduce); g++) {
         lk_node node = lk_reduce_group(run->reduce, g);
@@ -87,7 +90,8 @@ static void update_tile(void *context, const lk_tile_update *tile)
     for (int i = 0; i < lk_optim_n_slots(&run->options->optim); i++)
         slot[i] = lk_reduce_slot(run->reduce, i) + tile->tile->offset;
     now->step.grad_scale = tile->grad_scale;
-    lk_optim_update(&run->options->optim, &now->step, span->decay, tile->tile->count, tile->state, tile->mean, slot);
+    lk_optim_update(&run->options->optim, &now->step, span->decay, tile->tile->count, tile->state, tile->mean,
+                    slot);
 }
 
 lk_status lk_run_step(lk_run *run, unsigned *flags, double *loss)
@@ -103,10 +107,12 @@ lk_status lk_run_step(lk_run *run, unsigned *flags, double *loss)
     update now = {.run = run, .step = {.rate = run->rate, .step = run->progress.step + 1}};
 
     lk_phases_enter(&run->phases, LK_PHASE_REDUCE);
+    lk_watchdog_tick(run->watchdog, run->progress.step, LK_PHASE_REDUCE, LK_WAIT_ALL);
     lk_reduce_get_info(run->reduce, &before);
     LK_TRY(lk_reduce_finish(run->reduce, local, *flags, update_tile, &now, &result));
     lk_reduce_get_info(run->reduce, &after);
     lk_phases_enter(&run->phases, LK_PHASE_OTHER);
+    lk_watchdog_tick(run->watchdog, run->progress.step, LK_PHASE_OTHER, LK_WAIT_NONE);
     lk_phases_move(&run->phases, LK_PHASE_REDUCE, LK_PHASE_OPTIMIZER, after.update_s - before.update_s);
 
     *flags = result.flags;

@@ -35,15 +35,18 @@ static lk_status resolve(const char *name, const char *at, char *path, size_t si
     snprintf(path, size, "%s/best.h5", name);
     bool best = access(path, R_OK) == 0;
     if (best && (!at || !strcmp(at, "best"))) goto done;
-    LK_CHECK(!at || strcmp(at, "best") != 0, LK_E_DATA, "%s has no best.h5: no checkpoint.best metric was watched; use --at last", name);
+    LK_CHECK(!at || strcmp(at, "best") != 0, LK_E_DATA,
+             "%s has no best.h5: no checkpoint.best metric was watched; use --at last", name);
     if (at && strcmp(at, "last") != 0) {
         char *end = NULL, file[32];
         errno = 0;
         long long step = strtoll(at, &end, 10);
-        LK_CHECK(end != at && !*end && !errno && step >= 0, LK_E_USAGE, "--at %s: expected best, last or a step", at);
+        LK_CHECK(end != at && !*end && !errno && step >= 0, LK_E_USAGE,
+                 "--at %s: expected best, last or a step", at);
         lk_checkpoint_name(step, file);
         snprintf(path, size, "%s/checkpoints/%s", name, file);
-        LK_CHECK(access(path, R_OK) == 0, LK_E_DATA, "%s: there is no checkpoint of step %lld (%s)", name, step, file);
+        LK_CHECK(access(path, R_OK) == 0, LK_E_DATA, "%s: there is no checkpoint of step %lld (%s)", name,
+                 step, file);
         goto done;
     }
     snprintf(folder, sizeof folder, "%s/checkpoints", name);
@@ -88,8 +91,8 @@ done:
 }
 
 /* A run without a reduction whose state comes from a checkpoint. Collective. */
-static lk_status open_model(lk_session *session, const lk_run_options *options, const char *path, const char *input,
-                            lk_checkpoint **checkpoint, lk_run **run)
+static lk_status open_model(lk_session *session, const lk_run_options *options, const char *path,
+                            const char *input, lk_checkpoint **checkpoint, lk_run **run)
 {
     lk_status st = LK_OK;
     LK_TRY(lk_comm_layout(session->comm, &(lk_comm_options){.ranks_per_host = options->ranks_per_host}));
@@ -109,7 +112,8 @@ static lk_status choose_split(const lk_run *run, const char *name, lk_split *spl
     for (int i = 0; name && i < LK_SPLITS; i++)
         if (!strcmp(name, names[i])) *split = (lk_split)i;
     if (lk_data_n(run->data, *split) > 0) return LK_OK;
-    return lk_fail(LK_E_DATA, "the configuration has no %s split to evaluate; name data with --data", names[*split]);
+    return lk_fail(LK_E_DATA, "the configuration has no %s split to evaluate; name data with --data",
+                   names[*split]);
 }
 
 static bool is_split_name(const char *name)
@@ -117,7 +121,8 @@ static bool is_split_name(const char *name)
     return !name || !strcmp(name, "train") || !strcmp(name, "validation") || !strcmp(name, "test");
 }
 
-lk_status lk_eval(lk_session *session, const lk_run_options *options, const lk_eval_request *request, char **text)
+lk_status lk_eval(lk_session *session, const lk_run_options *options, const lk_eval_request *request,
+                  char **text)
 {
     static const char *const labels[LK_SPLITS] = {"Train", "Validation", "Test"};
     lk_status                st = LK_OK;
@@ -148,7 +153,8 @@ done:
     return st;
 }
 
-/* ---- predict --------------------------------------------------------------------------------------------------- */
+/* ---- predict
+ * --------------------------------------------------------------------------------------------------- */
 
 /* What the loss makes of raw outputs: probabilities for classification, the user's units for regression. */
 static void finish_outputs(const lk_run *run, int64_t n, float *values)
@@ -161,8 +167,11 @@ static void finish_outputs(const lk_run *run, int64_t n, float *values)
         lk_softmax_rows(n * width / classes, classes, values, values);
         break;
     }
-    case LK_LOSS_BINARY_CROSS_ENTROPY: lk_act_forward(LK_EPI_SIGMOID, 0, n * width, values, values); break;
-    default: lk_transform_undo_target(lk_data_transform(run->data), 0, n, values);
+    case LK_LOSS_BINARY_CROSS_ENTROPY:
+        lk_act_forward(LK_EPI_SIGMOID, 0, n * width, values, values);
+        break;
+    default:
+        lk_transform_undo_target(lk_data_transform(run->data), 0, n, values);
     }
 }
 
@@ -171,17 +180,17 @@ typedef struct predictor {
     lk_h5  *file; /* root */
     char    group[96];
     int64_t width, chunk;
-    float  *values;        /* [chunk, width] */
-    double *mine, *all;    /* [chunk * width], root [ranks * chunk * width] */
+    float  *values;     /* [chunk, width] */
+    double *mine, *all; /* [chunk * width], root [ranks * chunk * width] */
     bool    classes;
 } predictor;
 
 static lk_status write_rows(predictor *p, int64_t first, int64_t n, const double *rows)
 {
-    lk_status st = LK_OK;
-    char      path[128];
-    int64_t   start[LK_MAX_AXES + 1] = {first}, count[LK_MAX_AXES + 1] = {n};
-    int64_t  *best = NULL;
+    lk_status       st = LK_OK;
+    char            path[128];
+    int64_t         start[LK_MAX_AXES + 1] = {first}, count[LK_MAX_AXES + 1] = {n};
+    int64_t        *best = NULL;
     const lk_shape *shape = lk_model_output(p->run->model);
     for (int i = 0; i < shape->n_axes; i++) count[i + 1] = shape->axis[i];
     snprintf(path, sizeof path, "%s/output", p->group);
@@ -204,8 +213,9 @@ static lk_status predict_rounds(predictor *p, lk_stream *stream)
 {
     lk_status st = LK_OK;
     lk_run   *run = p->run;
-    int64_t   samples = lk_data_n(run->data, LK_SPLIT_TEST), ranks = lk_comm_size(run->comm), rank = lk_comm_rank(run->comm);
-    int64_t   n_chunks = (samples + p->chunk - 1) / p->chunk, size = p->chunk * p->width;
+    int64_t   samples = lk_data_n(run->data, LK_SPLIT_TEST), ranks = lk_comm_size(run->comm),
+            rank = lk_comm_rank(run->comm);
+    int64_t n_chunks = (samples + p->chunk - 1) / p->chunk, size = p->chunk * p->width;
     for (int64_t round = 0; round * ranks < n_chunks; round++) {
         const lk_batch *batch = NULL;
         const float    *output = NULL;
@@ -253,14 +263,18 @@ done:
     return st;
 }
 
-static lk_status predict_input(lk_session *session, const lk_run_options *options, const char *checkpoint_path,
-                               const char *input, const char *group, lk_h5 *file, lk_str *report)
+static lk_status predict_input(lk_session *session, const lk_run_options *options,
+                               const char *checkpoint_path, const char *input, const char *group, lk_h5 *file,
+                               lk_str *report)
 {
     lk_status         st = LK_OK;
     lk_checkpoint    *checkpoint = NULL;
     lk_stream        *stream = NULL;
     predictor         p = {.file = file};
-    lk_stream_options stream_options = {.split = LK_SPLIT_TEST, .batch_size = options->evaluate_chunk, .lanes = 1, .n_lanes = 1,
+    lk_stream_options stream_options = {.split = LK_SPLIT_TEST,
+                                        .batch_size = options->evaluate_chunk,
+                                        .lanes = 1,
+                                        .n_lanes = 1,
                                         .seed = options->seed};
     LK_TRY(open_model(session, options, checkpoint_path, input, &checkpoint, &p.run));
     snprintf(p.group, sizeof p.group, "%s", group);
@@ -286,7 +300,8 @@ done:
     return st;
 }
 
-lk_status lk_predict(lk_session *session, const lk_run_options *options, const lk_predict_request *request, char **text)
+lk_status lk_predict(lk_session *session, const lk_run_options *options, const lk_predict_request *request,
+                     char **text)
 {
     lk_status st = LK_OK;
     bool      root = lk_comm_is_root(session->comm);
@@ -301,7 +316,8 @@ lk_status lk_predict(lk_session *session, const lk_run_options *options, const l
     for (int i = 0; i < request->n_inputs; i++) {
         char group[32] = "";
         if (request->n_inputs > 1) snprintf(group, sizeof group, "/input_%d", i + 1);
-        LK_TRY(predict_input(session, options, request->checkpoint, request->inputs[i], group, file, &report));
+        LK_TRY(
+            predict_input(session, options, request->checkpoint, request->inputs[i], group, file, &report));
     }
     st = root ? lk_h5_close(&file) : LK_OK;
     if (root && st == LK_OK && rename(temporary, request->output) != 0)
