@@ -1,10 +1,10 @@
 /**
  * Checkpoints: named buffers in one HDF5 file that is either whole or not there.
  *
- * Writing: image in memory, XXH3-128 over it, header into the 512-byte user block, then lk_atomic_write. Reading: size
- * and hash are verified before HDF5 sees a byte. This module knows buffers, not layers.
- * User block: "LOCKSTEP 1\n", "size <bytes of the file>\n", "xxh3 <32 hex digits over all bytes behind the block>\n",
- * "step <n>\n", rest zero.
+ * Writing: image in memory, XXH3-128 over it, header into the 512-byte user block, then lk_atomic_write.
+ * Reading: size and hash are verified before HDF5 sees a byte. This module knows buffers, not layers. User
+ * block: "LOCKSTEP 1\n", "size <bytes of the file>\n", "xxh3 <32 hex digits over all bytes behind the
+ * block>\n", "step <n>\n", rest zero.
  */
 #ifndef LK_CHECKPOINT_CHECKPOINT_H
 #define LK_CHECKPOINT_CHECKPOINT_H
@@ -15,13 +15,17 @@
 typedef struct lk_checkpoint_writer lk_checkpoint_writer;
 
 lk_status lk_checkpoint_begin(lk_checkpoint_writer **out);
-/** The file being built: callers put what they own under /model, /optimizer, /state, /input, /history, /config ... */
-lk_h5    *lk_checkpoint_file(lk_checkpoint_writer *writer);
-/** Each span as dataset PREFIX/<span name> with attribute `axes`; kinds: bit 0 parameters, bit 1 statistics. */
-lk_status lk_checkpoint_put_spans(lk_checkpoint_writer *writer, const char *prefix, const lk_span_table *spans, unsigned kinds, const float *buffer);
+/** The file being built: callers put what they own under /model, /optimizer, /state, /input, /history,
+ * /config ... */
+lk_h5 *lk_checkpoint_file(lk_checkpoint_writer *writer);
+/** Each span as dataset PREFIX/<span name> with attribute `axes`; kinds: bit 0 parameters, bit 1 statistics.
+ */
+lk_status lk_checkpoint_put_spans(lk_checkpoint_writer *writer, const char *prefix,
+                                  const lk_span_table *spans, unsigned kinds, const float *buffer);
 /** Closes the image and hashes it: from here on the bytes stand, and writing may go on in another thread. */
 lk_status lk_checkpoint_seal(lk_checkpoint_writer *writer, int64_t step);
-/** Atomic write of the sealed image. Touches nothing but the image and the folder: safe on a helper thread. */
+/** Atomic write of the sealed image. Touches nothing but the image and the folder: safe on a helper thread.
+ */
 lk_status lk_checkpoint_commit(const lk_checkpoint_writer *writer, const char *path);
 void      lk_checkpoint_abandon(lk_checkpoint_writer **writer);
 
@@ -33,20 +37,23 @@ void      lk_checkpoint_close(lk_checkpoint **checkpoint);
 lk_h5    *lk_checkpoint_h5(lk_checkpoint *checkpoint);
 int64_t   lk_checkpoint_step(const lk_checkpoint *checkpoint);
 /** Fills the spans of these kinds; a missing or wrongly shaped one: LK_E_DATA with both shapes. */
-lk_status lk_checkpoint_get_spans(lk_checkpoint *checkpoint, const char *prefix, const lk_span_table *spans, unsigned kinds, float *buffer);
+lk_status lk_checkpoint_get_spans(lk_checkpoint *checkpoint, const char *prefix, const lk_span_table *spans,
+                                  unsigned kinds, float *buffer);
 
 /** "step-00001234.h5" */
 void lk_checkpoint_name(int64_t step, char name[32]);
 /**
- * The newest good checkpoint in FOLDER (names step-*.h5 only); a bad newer one is warned of loudly and passed over.
- * *path NULL if there is none at all; LK_E_DATA if there are some and none is good.
+ * The newest good checkpoint in FOLDER (names step-*.h5 only); a bad newer one is warned of loudly and passed
+ * over. *path NULL if there is none at all; LK_E_DATA if there are some and none is good.
  */
 lk_status lk_checkpoint_find_newest(const char *folder, char **path);
-/** Deletes our own files beyond the newest `keep` (at least 2), never the newest good one, never `spare` (or NULL). */
+/** Deletes our own files beyond the newest `keep` (at least 2), never the newest good one, never `spare` (or
+ * NULL). */
 lk_status lk_checkpoint_prune(const char *folder, int keep, const char *spare);
 
-/** XXH3-128 in hex over little-endian floats of the spans of these kinds, in table order, then `slots` likewise
- *  (parameters only), then step if >= 0. */
-void lk_checkpoint_hash(const lk_span_table *spans, const float *state, unsigned kinds, float *const *slots, int n_slots, int64_t step, char hex[33]);
+/** XXH3-128 in hex over little-endian floats of the spans of these kinds, in table order, then `slots`
+ * likewise (parameters only), then step if >= 0. */
+void lk_checkpoint_hash(const lk_span_table *spans, const float *state, unsigned kinds, float *const *slots,
+                        int n_slots, int64_t step, char hex[33]);
 
 #endif

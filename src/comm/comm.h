@@ -1,8 +1,8 @@
 /**
  * The ranks of a job. Without a launcher there is one rank and no MPI call is ever made.
  *
- * Ranks are ordered by (host, rank on host), so every host holds one contiguous run of lanes whatever the launch did.
- * Only the thread that created the communicator calls in here. MPI errors come back as LK_E_MPI.
+ * Ranks are ordered by (host, rank on host), so every host holds one contiguous run of lanes whatever the
+ * launch did. Only the thread that created the communicator calls in here. MPI errors come back as LK_E_MPI.
  */
 #ifndef LK_COMM_COMM_H
 #define LK_COMM_COMM_H
@@ -16,20 +16,26 @@
 typedef struct lk_comm lk_comm;
 
 typedef struct lk_comm_options {
-    int ranks_per_host; /* > 0 cuts the ranks into virtual hosts of that many; 0: real hosts */
+    int ranks_per_host; /* > 0 cuts each machine's ranks into virtual hosts of that many; 0: real hosts */
+    const int
+        *host_sizes; /* [n_host_sizes] or NULL: instead, virtual hosts of these sizes on each machine, the */
+    int  n_host_sizes; /* last one taking the ranks that are left (borrowed during lk_comm_layout) */
 } lk_comm_options;
 
 /**
- * Starts MPI if a launcher's environment is there (mpirun, srun with PMIx, MPICH's hydra), else a single rank.
- * SLURM_NTASKS > 1 outside any step that gives us a size above 1 is LK_E_USAGE naming the cure. Collective.
+ * Starts MPI if a launcher's environment is there (mpirun, srun with PMIx, MPICH's hydra), else a single
+ * rank. SLURM_NTASKS > 1 outside any step that gives us a size above 1 is LK_E_USAGE naming the cure.
+ * Collective.
  */
 lk_status lk_comm_create(lk_comm **out);
-/** On a communicator of the caller's (MPI_Comm behind a pointer), duplicated; MPI stays the caller's. Collective. */
+/** On a communicator of the caller's (MPI_Comm behind a pointer), duplicated; MPI stays the caller's.
+ * Collective. */
 lk_status lk_comm_create_on(const void *mpi_comm, lk_comm **out);
 /** Finalizes MPI if we started it. Collective. */
 void lk_comm_destroy(lk_comm **comm);
 
-/** Lays out hosts (once, after the config is known). Until then every rank knows only rank and size. Collective. */
+/** Lays out hosts (once, after the config is known). Until then every rank knows only rank and size.
+ * Collective. */
 lk_status lk_comm_layout(lk_comm *comm, const lk_comm_options *options);
 
 int         lk_comm_rank(const lk_comm *comm);
@@ -43,12 +49,14 @@ int         lk_comm_rank_on_host(const lk_comm *comm);
 const char *lk_comm_host_name(const lk_comm *comm, int host);
 const char *lk_comm_mpi_version(const lk_comm *comm); /* "Open MPI v4.1.4 ..." or "none" */
 
-/** Every rank gets the same status and message: that of the lowest failing rank, "rank 3 on host n7: ...". Collective. */
+/** Every rank gets the same status and message: that of the lowest failing rank, "rank 3 on host n7: ...".
+ * Collective. */
 lk_status lk_comm_agree(lk_comm *comm, lk_status status);
 
 /** Root's bytes to all. Collective. */
 lk_status lk_comm_broadcast(lk_comm *comm, void *bytes, size_t size);
-/** Root's text (may be NULL elsewhere) to all; *text owned by the caller (lk_free) on every rank. Collective. */
+/** Root's text (may be NULL elsewhere) to all; *text owned by the caller (lk_free) on every rank. Collective.
+ */
 lk_status lk_comm_broadcast_text(lk_comm *comm, char **text);
 
 lk_status lk_comm_barrier(lk_comm *comm);

@@ -1,8 +1,9 @@
 /**
- * Data: sources that hand out samples as (file, dataset, index), and streams that bring a rank's rows of each step.
+ * Data: sources that hand out samples as (file, dataset, index), and streams that bring a rank's rows of each
+ * step.
  *
- * The order of samples is a pure function of (seed, epoch, position): nothing here knows how many ranks there are; a
- * rank only says which positions of the global batch are its own.
+ * The order of samples is a pure function of (seed, epoch, position): nothing here knows how many ranks there
+ * are; a rank only says which positions of the global batch are its own.
  */
 #ifndef LK_DATA_STREAM_H
 #define LK_DATA_STREAM_H
@@ -10,7 +11,12 @@
 #include "core/batch.h"
 #include "data/transform.h"
 
-typedef enum lk_normalise { LK_NORMALISE_NONE, LK_NORMALISE_UNIT, LK_NORMALISE_STANDARD, LK_NORMALISE_GIVEN } lk_normalise;
+typedef enum lk_normalise {
+    LK_NORMALISE_NONE,
+    LK_NORMALISE_UNIT,
+    LK_NORMALISE_STANDARD,
+    LK_NORMALISE_GIVEN
+} lk_normalise;
 typedef enum lk_shuffle { LK_SHUFFLE_FULL, LK_SHUFFLE_WINDOW, LK_SHUFFLE_NONE } lk_shuffle;
 
 typedef struct lk_dataset_options {
@@ -22,7 +28,7 @@ typedef struct lk_field_options {
     const char               *name;
     const lk_dataset_options *datasets; /* stacked along C in this order */
     int                       n_datasets;
-    const char               *axes; /* NULL: N first, then as stored (channels last) */
+    const char               *axes;  /* NULL: N first, then as stored (channels last) */
     const char *const        *files; /* own files (same for every sample if no N), NULL: the split's */
     int                       n_files;
     lk_normalise              normalise;
@@ -32,9 +38,10 @@ typedef struct lk_field_options {
 
 /** One split: `file.h5:/group` with x, y (and w), or files with fields. */
 typedef struct lk_split_options {
-    const char *const *files; /* paths and globs, "file.h5:/group" in the plain layout; sorted by name after globbing */
-    int                n_files;
-    double             fraction; /* > 0: this share of the training source instead, by hash of (seed, sample index) */
+    const char *const
+          *files; /* paths and globs, "file.h5:/group" in the plain layout; sorted by name after globbing */
+    int    n_files;
+    double fraction; /* > 0: this share of the training source instead, by hash of (seed, sample index) */
 } lk_split_options;
 
 typedef enum lk_augment_kind { LK_AUGMENT_FLIP, LK_AUGMENT_SHIFT } lk_augment_kind;
@@ -48,7 +55,7 @@ typedef struct lk_data_options {
     lk_split_options          train, validation, test;
     const lk_field_options   *inputs, *targets; /* none: the plain layout (x, y, w) */
     int                       n_inputs, n_targets;
-    lk_normalise              normalise; /* of input x in the plain layout */
+    lk_normalise              normalise;         /* of input x in the plain layout */
     lk_normalise              normalise_targets; /* of a float y in the plain layout */
     const double             *mean, *std;
     int                       n_given;
@@ -57,7 +64,7 @@ typedef struct lk_data_options {
     int64_t                   shuffle_window; /* samples */
     const lk_augment_options *augment;
     int                       n_augment;
-    const char               *base; /* folder that relative paths start from: the config file's; NULL: the current one */
+    const char *base; /* folder that relative paths start from: the config file's; NULL: the current one */
 } lk_data_options;
 
 typedef enum lk_split { LK_SPLIT_TRAIN, LK_SPLIT_VALIDATION, LK_SPLIT_TEST, LK_SPLITS } lk_split;
@@ -65,11 +72,13 @@ typedef enum lk_split { LK_SPLIT_TRAIN, LK_SPLIT_VALIDATION, LK_SPLIT_TEST, LK_S
 typedef struct lk_data lk_data;
 
 /**
- * Opens all splits, checks shapes and types, computes statistics (or takes `known`, borrowed until destroy, from a
- * checkpoint). Local: the same on every rank; rank and size only share out the reading of statistics (1 rank: 0, 1).
- * Errors: LK_E_DATA, LK_E_CONFIG (unquoted glob matched nothing, a validation that shares a file with train ...).
+ * Opens all splits, checks shapes and types, computes statistics (or takes `known`, borrowed until destroy,
+ * from a checkpoint). Local: the same on every rank; rank and size only share out the reading of statistics
+ * (1 rank: 0, 1). Errors: LK_E_DATA, LK_E_CONFIG (unquoted glob matched nothing, a validation that shares a
+ * file with train ...).
  */
-lk_status lk_data_open(const lk_data_options *options, uint64_t seed, const lk_transform *known, lk_data **out);
+lk_status lk_data_open(const lk_data_options *options, uint64_t seed, const lk_transform *known,
+                       lk_data **out);
 void      lk_data_close(lk_data **data);
 
 const lk_transform *lk_data_transform(const lk_data *data);
@@ -81,16 +90,17 @@ void lk_data_describe(const lk_data *data, lk_split split, char *line, size_t si
 
 /** A source for predict or eval --data: the file's fields as the transform knows them; targets are optional.
  *  INPUT: .h5[:/path], .csv, .npy. LK_E_SHAPE names both shapes if they do not fit. */
-lk_status lk_data_open_input(const char *input, const lk_data_options *options, const lk_transform *known, lk_data **out);
+lk_status lk_data_open_input(const char *input, const lk_data_options *options, const lk_transform *known,
+                             lk_data **out);
 
 typedef struct lk_stream lk_stream;
 
 typedef struct lk_stream_options {
     lk_split split;
-    int64_t  batch_size; /* global; evaluation: the chunk */
-    int      lanes;      /* lane k of a batch of n rows has rows [k*n/lanes, (k+1)*n/lanes) */
+    int64_t  batch_size;          /* global; evaluation: the chunk */
+    int      lanes;               /* lane k of a batch of n rows has rows [k*n/lanes, (k+1)*n/lanes) */
     int      first_lane, n_lanes; /* this rank's run */
-    bool     training; /* shuffle and augment; else the source's order, plain */
+    bool     training;            /* shuffle and augment; else the source's order, plain */
     uint64_t seed;
     bool     prefetch; /* read the next step's rows on a helper thread */
 } lk_stream_options;
@@ -98,18 +108,19 @@ typedef struct lk_stream_options {
 lk_status lk_stream_create(lk_data *data, const lk_stream_options *options, lk_stream **out);
 void      lk_stream_destroy(lk_stream **stream);
 /** The next lk_stream_next gives batch `batch` of epoch `epoch`. O(1). */
-void      lk_stream_seek(lk_stream *stream, int64_t epoch, int64_t batch);
-int64_t   lk_stream_batches(const lk_stream *stream); /* an epoch's batches, the last one may be short */
+void    lk_stream_seek(lk_stream *stream, int64_t epoch, int64_t batch);
+int64_t lk_stream_batches(const lk_stream *stream); /* an epoch's batches, the last one may be short */
 /**
- * This rank's lanes of the next batch, and goes on to the next epoch by itself. *batch is owned by the stream and
- * valid until the next call; its `lanes` are the whole run: cut it with lk_batch_cut. Local; blocks for the reader.
+ * This rank's lanes of the next batch, and goes on to the next epoch by itself. *batch is owned by the stream
+ * and valid until the next call; its `lanes` are the whole run: cut it with lk_batch_cut. Local; blocks for
+ * the reader.
  */
 lk_status lk_stream_next(lk_stream *stream, const lk_batch **batch);
 /** Bytes read and seconds this rank waited for data so far. */
-void      lk_stream_figures(const lk_stream *stream, int64_t *bytes, double *wait_s);
+void lk_stream_figures(const lk_stream *stream, int64_t *bytes, double *wait_s);
 
-/** The rows of lanes [first, first + n) of `batch` as a batch of their own: pointers into the same memory. Pointer
- *  arrays live in `cut`. */
+/** The rows of lanes [first, first + n) of `batch` as a batch of their own: pointers into the same memory.
+ * Pointer arrays live in `cut`. */
 typedef struct lk_batch_view {
     lk_batch    batch;
     const void *input[8], *target[8];

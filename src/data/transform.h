@@ -1,9 +1,10 @@
 /**
  * What turns a user's file into what the model sees: one object shared by train, predict and checkpoint.
  *
- * Per input and target: normalisation per channel (double, then rounded), category dictionaries, missing cells, class
- * names. Statistics come from the training split only, in a fixed order. It writes itself under /input of an HDF5
- * file and reads itself back, so that a checkpoint and a raw file are all that predict needs.
+ * Per input and target: normalisation per channel (double, then rounded), category dictionaries, missing
+ * cells, class names. Statistics come from the training split only, in a fixed order. It writes itself under
+ * /input of an HDF5 file and reads itself back, so that a checkpoint and a raw file are all that predict
+ * needs.
  */
 #ifndef LK_DATA_TRANSFORM_H
 #define LK_DATA_TRANSFORM_H

@@ -1,6 +1,7 @@
 /**
  * Files that are either the old one or the new one, never half of each: write to a temporary name in the same
- * folder, fsync, rename, fsync the folder. All calls go through one table so that tests can fail each of them.
+ * folder, fsync, rename, fsync the folder. All calls go through one table so that tests can fail each of
+ * them.
  */
 #ifndef LK_IO_ATOMIC_H
 #define LK_IO_ATOMIC_H
@@ -9,11 +10,12 @@
 
 #include "core/status.h"
 
-/** Replaces `path` by these bytes; `temporary` is the fixed temporary name in the same folder. The old file survives
- *  every failure. Errors: LK_E_IO with path, call and reason (disk full is named). Local. */
+/** Replaces `path` by these bytes; `temporary` is the fixed temporary name in the same folder. The old file
+ * survives every failure. Errors: LK_E_IO with path, call and reason (disk full is named). Local. */
 lk_status lk_atomic_write(const char *path, const char *temporary, const void *bytes, size_t size);
 
-/** The whole file in *bytes (lk_free); at most `limit` bytes, else LK_E_DATA. A missing file: LK_E_DATA naming it. */
+/** The whole file in *bytes (lk_free); at most `limit` bytes, else LK_E_DATA. A missing file: LK_E_DATA
+ * naming it. */
 lk_status lk_file_read(const char *path, size_t limit, char **bytes, size_t *size);
 
 /** Creates the folder and its parents. */

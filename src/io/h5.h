@@ -1,6 +1,6 @@
 /**
- * HDF5 without its surprises: errors become messages, no plugins, no external links, no file locks, one lock around
- * every call (Debian's parallel flavour is not thread-safe). Nobody else sees hdf5.h.
+ * HDF5 without its surprises: errors become messages, no plugins, no external links, no file locks, one lock
+ * around every call (Debian's parallel flavour is not thread-safe). Nobody else sees hdf5.h.
  */
 #ifndef LK_IO_H5_H
 #define LK_IO_H5_H
@@ -23,7 +23,20 @@ lk_status lk_h5_take_image(lk_h5 **file, void **bytes, size_t *size);
 lk_status lk_h5_close(lk_h5 **file); /* reports a failed flush */
 void      lk_h5_abandon(lk_h5 **file);
 
-typedef enum lk_h5_type { LK_H5_I8, LK_H5_U8, LK_H5_I16, LK_H5_U16, LK_H5_I32, LK_H5_U32, LK_H5_I64, LK_H5_U64, LK_H5_F16, LK_H5_F32, LK_H5_F64, LK_H5_STRING } lk_h5_type;
+typedef enum lk_h5_type {
+    LK_H5_I8,
+    LK_H5_U8,
+    LK_H5_I16,
+    LK_H5_U16,
+    LK_H5_I32,
+    LK_H5_U32,
+    LK_H5_I64,
+    LK_H5_U64,
+    LK_H5_F16,
+    LK_H5_F32,
+    LK_H5_F64,
+    LK_H5_STRING
+} lk_h5_type;
 
 enum { LK_H5_MAX_AXES = 8 };
 
@@ -40,32 +53,40 @@ typedef struct lk_h5_info {
 
 /** Calls visit for each child of the group, by name; `is_group` tells groups from datasets. */
 typedef lk_status lk_h5_visit(void *context, const char *name, bool is_group);
-lk_status lk_h5_list(lk_h5 *file, const char *group, lk_h5_visit *visit, void *context);
-bool      lk_h5_exists(lk_h5 *file, const char *path);
-bool      lk_h5_is_group(lk_h5 *file, const char *path);
+lk_status         lk_h5_list(lk_h5 *file, const char *group, lk_h5_visit *visit, void *context);
+bool              lk_h5_exists(lk_h5 *file, const char *path);
+bool              lk_h5_is_group(lk_h5 *file, const char *path);
 
 /** Missing path, strange type, a filter that HDF5 lacks (named): LK_E_DATA with file and path. */
 lk_status lk_h5_stat(lk_h5 *file, const char *path, lk_h5_info *info);
 
 /** Reads a box [start, start+count) per axis, converted to the memory type, into out. */
-lk_status lk_h5_read(lk_h5 *file, const char *path, const int64_t *start, const int64_t *count, lk_h5_type memory_type, void *out);
+lk_status lk_h5_read(lk_h5 *file, const char *path, const int64_t *start, const int64_t *count,
+                     lk_h5_type memory_type, void *out);
 /** One decoded chunk, raw little- or big-endian as stored (filters undone), see lk_h5_info. */
 lk_status lk_h5_read_chunk(lk_h5 *file, const char *path, const int64_t *chunk_index, void *out);
 /** Array of strings, each owned (lk_free), and the array itself. */
 lk_status lk_h5_read_strings(lk_h5 *file, const char *path, char ***texts, int64_t *n);
 
 /** Writes a whole dataset, making groups on the way; `chunk` NULL: contiguous; deflate 0..9 with shuffle. */
-lk_status lk_h5_write(lk_h5 *file, const char *path, lk_h5_type type, int n_axes, const int64_t *axis, const void *data);
-lk_status lk_h5_write_chunked(lk_h5 *file, const char *path, lk_h5_type type, int n_axes, const int64_t *axis, const int64_t *chunk, int deflate, const void *data);
+lk_status lk_h5_write(lk_h5 *file, const char *path, lk_h5_type type, int n_axes, const int64_t *axis,
+                      const void *data);
+lk_status lk_h5_write_chunked(lk_h5 *file, const char *path, lk_h5_type type, int n_axes, const int64_t *axis,
+                              const int64_t *chunk, int deflate, const void *data);
 lk_status lk_h5_write_strings(lk_h5 *file, const char *path, const char *const *texts, int64_t n);
 /** For importers that stream: create with a size, then write boxes. */
-lk_status lk_h5_create_dataset(lk_h5 *file, const char *path, lk_h5_type type, int n_axes, const int64_t *axis);
-lk_status lk_h5_write_box(lk_h5 *file, const char *path, const int64_t *start, const int64_t *count, lk_h5_type memory_type, const void *data);
+lk_status lk_h5_create_dataset(lk_h5 *file, const char *path, lk_h5_type type, int n_axes,
+                               const int64_t *axis);
+lk_status lk_h5_write_box(lk_h5 *file, const char *path, const int64_t *start, const int64_t *count,
+                          lk_h5_type memory_type, const void *data);
 
-/** Attributes of an object (a group or a dataset). Text attributes are UTF-8 strings that h5py shows as str. */
+/** Attributes of an object (a group or a dataset). Text attributes are UTF-8 strings that h5py shows as str.
+ */
 lk_status lk_h5_put_text(lk_h5 *file, const char *object, const char *name, const char *text);
-lk_status lk_h5_put_texts(lk_h5 *file, const char *object, const char *name, const char *const *texts, int64_t n);
-lk_status lk_h5_put_doubles(lk_h5 *file, const char *object, const char *name, const double *values, int64_t n);
+lk_status lk_h5_put_texts(lk_h5 *file, const char *object, const char *name, const char *const *texts,
+                          int64_t n);
+lk_status lk_h5_put_doubles(lk_h5 *file, const char *object, const char *name, const double *values,
+                            int64_t n);
 lk_status lk_h5_put_int(lk_h5 *file, const char *object, const char *name, int64_t value);
 bool      lk_h5_has_attribute(lk_h5 *file, const char *object, const char *name);
 lk_status lk_h5_get_text(lk_h5 *file, const char *object, const char *name, char **text);

@@ -1,14 +1,15 @@
 /**
- * Which kernels run. One binary holds all sets; each set gives bits of its own for transcendental functions and sums,
- * so a run uses one set throughout and the run record names it.
+ * Which kernels run. One binary holds all sets; each set gives bits of its own for transcendental functions
+ * and sums, so a run uses one set throughout and the run record names it.
  */
 #ifndef LK_KERNELS_KERNELS_H
 #define LK_KERNELS_KERNELS_H
 
 #include "core/status.h"
 
-/** "auto", "avx512", "haswell", "portable" or "openblas" (own elementwise loops, matrix products by CBLAS, one lane a
- *  call). Call once before any other kernel. LK_E_CONFIG if this CPU lacks the set. Also sets one BLAS thread. */
+/** "auto", "avx512", "haswell", "portable" or "openblas" (own elementwise loops, matrix products by CBLAS,
+ * one lane a call). Call once before any other kernel. LK_E_CONFIG if this CPU lacks the set. Also sets one
+ * BLAS thread. */
 lk_status   lk_kernels_select(const char *name);
 const char *lk_kernels_name(void);   /* the set in use, e.g. "avx512" */
 const char *lk_kernels_detail(void); /* "avx512, OpenBLAS 0.3.21 SkylakeX, 1 thread" */

@@ -1,6 +1,7 @@
 /**
- * Elementwise loops, row operations, pools and norms: everything that is not a product. Transcendental functions are
- * our own polynomials, equal in all kernel sets and in any position of a vector; errors at most 2 ulp or as stated.
+ * Elementwise loops, row operations, pools and norms: everything that is not a product. Transcendental
+ * functions are our own polynomials, equal in all kernel sets and in any position of a vector; errors at most
+ * 2 ulp or as stated.
  */
 #ifndef LK_KERNELS_VEC_H
 #define LK_KERNELS_VEC_H
@@ -9,14 +10,17 @@
 
 /** y = f(x). May alias. */
 void lk_act_forward(lk_epilogue kind, float slope, int64_t n, const float *x, float *y);
-/** d_x = d_y f'(.). y is the output; z the input (used by gelu and silu only, else may be NULL). d_x may alias d_y. */
-void lk_act_backward(lk_epilogue kind, float slope, int64_t n, const float *y, const float *z, const float *d_y, float *d_x);
+/** d_x = d_y f'(.). y is the output; z the input (used by gelu and silu only, else may be NULL). d_x may
+ * alias d_y. */
+void lk_act_backward(lk_epilogue kind, float slope, int64_t n, const float *y, const float *z,
+                     const float *d_y, float *d_x);
 
 void lk_vec_add(int64_t n, const float *a, const float *b, float *y);      /* y = a + b; may alias either */
 void lk_vec_multiply(int64_t n, const float *a, const float *b, float *y); /* y = a * b; may alias either */
 void lk_vec_scale(int64_t n, float factor, float *y);
 void lk_vec_exp(int64_t n, const float *x, float *y);
-/** Sum of squares in double in blocks of fixed size, and the number of values that are not finite (added to *bad). */
+/** Sum of squares in double in blocks of fixed size, and the number of values that are not finite (added to
+ * *bad). */
 double lk_vec_squares(int64_t n, const float *x, int64_t *bad);
 
 /** y [m, n] = softmax of each row, max subtracted. May alias. */
@@ -27,23 +31,26 @@ void lk_softmax_backward_rows(int64_t m, int64_t n, const float *y, const float 
 typedef struct lk_pool_shape {
     int64_t in_h, in_w, channels, out_h, out_w, size_h, size_w, stride_h, stride_w, pad_top, pad_left;
 } lk_pool_shape;
-/** which [rows, out_h, out_w, channels]: position of the maximum inside its window (first one of equals, padding never). */
+/** which [rows, out_h, out_w, channels]: position of the maximum inside its window (first one of equals,
+ * padding never). */
 void lk_max_pool_forward(const lk_pool_shape *shape, int64_t rows, const float *x, float *y, uint8_t *which);
-void lk_max_pool_backward(const lk_pool_shape *shape, int64_t rows, const float *d_y, const uint8_t *which, float *d_x);
+void lk_max_pool_backward(const lk_pool_shape *shape, int64_t rows, const float *d_y, const uint8_t *which,
+                          float *d_x);
 /** Mean over the window's cells inside the image (TensorFlow's rule; PyTorch's count_include_pad=False). */
 void lk_avg_pool_forward(const lk_pool_shape *shape, int64_t rows, const float *x, float *y);
 void lk_avg_pool_backward(const lk_pool_shape *shape, int64_t rows, const float *d_y, float *d_x);
 
-/** Per channel over `rows` rows of c values: mean and biased variance, two passes, float rows summed in double. */
+/** Per channel over `rows` rows of c values: mean and biased variance, two passes, float rows summed in
+ * double. */
 void lk_channel_moments(int64_t rows, int64_t c, const float *x, float *mean, float *variance);
 /** y = epilogue((x - mean) * rstd * scale + shift), channel by channel. */
 void lk_channel_normalise(int64_t rows, int64_t c, const float *x, const float *mean, const float *rstd,
                           const float *scale, const float *shift, lk_epilogue epilogue, float *y);
 /** Batch-norm backward of one lane, statistics of the lane itself (frozen: statistics are constants).
  *  d_x may alias d_y. d_scale, d_shift [c] out, overwritten. scratch [2c]. */
-void lk_channel_normalise_backward(int64_t rows, int64_t c, const float *x, const float *mean, const float *rstd,
-                                   const float *scale, bool frozen, const float *d_y, float *d_x, float *d_scale,
-                                   float *d_shift);
+void lk_channel_normalise_backward(int64_t rows, int64_t c, const float *x, const float *mean,
+                                   const float *rstd, const float *scale, bool frozen, const float *d_y,
+                                   float *d_x, float *d_scale, float *d_shift);
 /** Layer norm over the last axis: rows of n. mean, rstd [rows] out. */
 void lk_layer_norm_forward(int64_t rows, int64_t n, float epsilon, const float *x, const float *scale,
                            const float *shift, float *y, float *mean, float *rstd);

@@ -1,5 +1,5 @@
-/* Exact global-batch mathematics: every (samples, batch size) against a serial oracle in double, lanes without a row and
- * ranks without a lane included. One process per rank count goes through all of them. */
+/* Exact global-batch mathematics: every (samples, batch size) against a serial oracle in double, lanes
+ * without a row and ranks without a lane included. One process per rank count goes through all of them. */
 #include "lk_test.h"
 
 #include <unistd.h>
@@ -54,7 +54,8 @@ static lk_status parse(const char *path, int64_t batch, const char *reduce, lk_c
     lk_str_init(&text);
     lk_str_printf(&text,
                   "lockstep: 1\nseed: 5\ndata: {train: \"%s:/train\", shuffle: none, normalise: none}\n"
-                  "model:\n  - dense: {units: %d}\nloss: mse\noptimizer: {sgd: {learning_rate: 0.01, momentum: 1e-30}}\n"
+                  "model:\n  - dense: {units: %d}\nloss: mse\noptimizer: {sgd: {learning_rate: 0.01, "
+                  "momentum: 1e-30}}\n"
                   "train: {epochs: 1, batch_size: %lld, reduce: %s}\n",
                   path, OUTPUTS, (long long)batch, reduce);
     st = lk_config_parse(lk_str_text(&text), "test", NULL, NULL, 0, config);
@@ -101,7 +102,8 @@ done:
     return st;
 }
 
-static lk_status one_case(int64_t n, int64_t batch, const char *path, const char *reduce, double *worst, bool *counted)
+static lk_status one_case(int64_t n, int64_t batch, const char *path, const char *reduce, double *worst,
+                          bool *counted)
 {
     lk_status  st = LK_OK;
     lk_config *config = NULL;
