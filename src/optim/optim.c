@@ -1,0 +1,271 @@
+#include "optim/optim.h"
+
+#include <math.h>
+#include <stddef.h>
+
+#include "core/status.h"
+
+/* One machine instruction an operation, none fused, so every clone computes the same bits; wider ones are
+ * faster. Sanitizers instrument the resolver that picks a clone before they are ready themselves, so they get
+ * one version. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define LK_ONE_VERSION 1
+#endif
+#endif
+#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__SANITIZE_ADDRESS__) &&                       \
+    !defined(__SANITIZE_THREAD__) && !defined(LK_ONE_VERSION)
+#define LK_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define LK_CLONES
+#endif
+#define LK_INLINE static inline __attribute__((always_inline))
+
+/** The prologue that all kinds share, with its constants worked out once a tile. */
+typedef struct prologue {
+    float scale, clip; /* clip: INFINITY when off */
+    float l1, l2;
+    float shrink; /* rate * weight_decay */
+    bool  plain;  /* none of clip, l1, l2, shrink does anything */
+} prologue;
+
+static prologue prologue_of(const lk_optim_options *options, const lk_optim_step *step, bool decay)
+{
+    prologue pro = {.scale = step->grad_scale,
+                    .clip = options->clip_value > 0.0f ? options->clip_value : INFINITY};
+
+    if (decay) {
+        pro.l1 = options->l1;
+        pro.l2 = options->l2;
+        pro.shrink = step->rate * options->weight_decay;
+    }
+    pro.plain = isinf(pro.clip) && pro.l1 == 0.0f && pro.l2 == 0.0f && pro.shrink == 0.0f;
+    return pro;
+}
+
+/** The gradient that the kind sees. `plain` is a literal at each call, so its branch costs nothing. */
+LK_INLINE float prepared(bool plain, const prologue *pro, float g, float p)
+{
+    float q = pro->scale * g;
+
+    if (plain) return q;
+    q = q > pro->clip ? pro->clip : q;
+    q = q < -pro->clip ? -pro->clip : q;
+    float sign = (p > 0.0f ? 1.0f : 0.0f) - (p < 0.0f ? 1.0f : 0.0f);
+    return (q + pro->l1 * sign) + pro->l2 * p;
+}
+
+LK_INLINE float shrunk(bool plain, const prologue *pro, float p)
+{
+    return plain ? p : p - pro->shrink * p;
+}
+
+LK_INLINE void sgd_loop(bool plain, prologue pro, float rate, int64_t n, float *restrict p,
+                        const float *restrict g)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float q = prepared(plain, &pro, g[i], p[i]);
+        p[i] = shrunk(plain, &pro, p[i]) - rate * q;
+    }
+}
+
+LK_CLONES
+static void sgd(prologue pro, float rate, int64_t n, float *restrict p, const float *restrict g)
+{
+    if (pro.plain)
+        sgd_loop(true, pro, rate, n, p, g);
+    else
+        sgd_loop(false, pro, rate, n, p, g);
+}
+
+LK_INLINE void momentum_loop(bool plain, bool nesterov, prologue pro, float rate, float momentum, int64_t n,
+                             float *restrict p, const float *restrict g, float *restrict b)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float q = prepared(plain, &pro, g[i], p[i]);
+        float bi = momentum * b[i] + q;
+        b[i] = bi;
+        p[i] = shrunk(plain, &pro, p[i]) - rate * (nesterov ? q + momentum * bi : bi);
+    }
+}
+
+LK_CLONES
+static void sgd_momentum(prologue pro, bool nesterov, float rate, float momentum, int64_t n,
+                         float *restrict p, const float *restrict g, float *restrict b)
+{
+    if (pro.plain && nesterov)
+        momentum_loop(true, true, pro, rate, momentum, n, p, g, b);
+    else if (pro.plain)
+        momentum_loop(true, false, pro, rate, momentum, n, p, g, b);
+    else if (nesterov)
+        momentum_loop(false, true, pro, rate, momentum, n, p, g, b);
+    else
+        momentum_loop(false, false, pro, rate, momentum, n, p, g, b);
+}
+
+LK_INLINE void adagrad_loop(bool plain, prologue pro, float rate, float epsilon, int64_t n, float *restrict p,
+                            const float *restrict g, float *restrict a)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float q = prepared(plain, &pro, g[i], p[i]);
+        float ai = a[i] + q * q;
+        a[i] = ai;
+        p[i] = shrunk(plain, &pro, p[i]) - rate * (q / (sqrtf(ai) + epsilon));
+    }
+}
+
+LK_CLONES
+static void adagrad(prologue pro, float rate, float epsilon, int64_t n, float *restrict p,
+                    const float *restrict g, float *restrict a)
+{
+    if (pro.plain)
+        adagrad_loop(true, pro, rate, epsilon, n, p, g, a);
+    else
+        adagrad_loop(false, pro, rate, epsilon, n, p, g, a);
+}
+
+typedef struct rmsprop_constants {
+    float rate, rho, epsilon, momentum;
+} rmsprop_constants;
+
+/* b is NULL without momentum; then u is the step itself. */
+LK_INLINE void rmsprop_loop(bool plain, bool heavy, prologue pro, rmsprop_constants k, int64_t n,
+                            float *restrict p, const float *restrict g, float *restrict v, float *restrict b)
+{
+    float fresh = 1.0f - k.rho;
+
+    for (int64_t i = 0; i < n; i++) {
+        float q = prepared(plain, &pro, g[i], p[i]);
+        float vi = k.rho * v[i] + fresh * (q * q);
+        float u = q / (sqrtf(vi) + k.epsilon);
+        v[i] = vi;
+        if (heavy) {
+            u = k.momentum * b[i] + u;
+            b[i] = u;
+        }
+        p[i] = shrunk(plain, &pro, p[i]) - k.rate * u;
+    }
+}
+
+LK_CLONES
+static void rmsprop(prologue pro, rmsprop_constants k, int64_t n, float *restrict p, const float *restrict g,
+                    float *restrict v, float *restrict b)
+{
+    if (pro.plain && b)
+        rmsprop_loop(true, true, pro, k, n, p, g, v, b);
+    else if (pro.plain)
+        rmsprop_loop(true, false, pro, k, n, p, g, v, b);
+    else if (b)
+        rmsprop_loop(false, true, pro, k, n, p, g, v, b);
+    else
+        rmsprop_loop(false, false, pro, k, n, p, g, v, b);
+}
+
+typedef struct adam_constants {
+    float fresh1;        /* 1 - beta1 */
+    float beta2, fresh2; /* fresh2 = 1 - beta2 */
+    float rate;          /* rate / (1 - beta1^t) */
+    float root;          /* 1 / sqrt(1 - beta2^t) */
+    float epsilon;
+} adam_constants;
+
+static adam_constants adam_constants_of(const lk_optim_options *options, const lk_optim_step *step)
+{
+    double         t = (double)step->step, beta1 = (double)options->beta1, beta2 = (double)options->beta2;
+    adam_constants k = {.fresh1 = (float)(1.0 - beta1),
+                        .beta2 = options->beta2,
+                        .fresh2 = (float)(1.0 - beta2),
+                        .rate = (float)((double)step->rate / (1.0 - pow(beta1, t))),
+                        .root = (float)(1.0 / sqrt(1.0 - pow(beta2, t))),
+                        .epsilon = options->epsilon};
+
+    return k;
+}
+
+LK_INLINE void adam_loop(bool plain, prologue pro, adam_constants k, int64_t n, float *restrict p,
+                         const float *restrict g, float *restrict m, float *restrict v)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float q = prepared(plain, &pro, g[i], p[i]);
+        float mi = m[i] + k.fresh1 * (q - m[i]);
+        float vi = k.beta2 * v[i] + k.fresh2 * (q * q);
+        m[i] = mi;
+        v[i] = vi;
+        p[i] = shrunk(plain, &pro, p[i]) - k.rate * (mi / (sqrtf(vi) * k.root + k.epsilon));
+    }
+}
+
+LK_CLONES
+static void adam(prologue pro, adam_constants k, int64_t n, float *restrict p, const float *restrict g,
+                 float *restrict m, float *restrict v)
+{
+    if (pro.plain)
+        adam_loop(true, pro, k, n, p, g, m, v);
+    else
+        adam_loop(false, pro, k, n, p, g, m, v);
+}
+
+int lk_optim_n_slots(const lk_optim_options *options)
+{
+    switch (options->kind) {
+    case LK_OPTIM_SGD:
+        return options->momentum != 0.0f ? 1 : 0;
+    case LK_OPTIM_ADAGRAD:
+        return 1;
+    case LK_OPTIM_RMSPROP:
+        return options->momentum != 0.0f ? 2 : 1;
+    case LK_OPTIM_ADAM:
+    case LK_OPTIM_ADAMW:
+        return 2;
+    }
+    return 0;
+}
+
+const char *lk_optim_slot_name(const lk_optim_options *options, int slot)
+{
+    switch (options->kind) {
+    case LK_OPTIM_SGD:
+        return "momentum";
+    case LK_OPTIM_ADAGRAD:
+        return "sum_of_squares";
+    case LK_OPTIM_RMSPROP:
+        return slot == 0 ? "mean_square" : "momentum";
+    case LK_OPTIM_ADAM:
+    case LK_OPTIM_ADAMW:
+        return slot == 0 ? "first_moment" : "second_moment";
+    }
+    return NULL;
+}
+
+float lk_optim_slot_initial(const lk_optim_options *options, int slot)
+{
+    return options->kind == LK_OPTIM_ADAGRAD && slot == 0 ? options->initial : 0.0f;
+}
+
+void lk_optim_update(const lk_optim_options *options, const lk_optim_step *step, bool decay, int64_t n,
+                     float *p, const float *g, float *const slot[])
+{
+    prologue pro = prologue_of(options, step, decay);
+
+    LK_ASSERT(step->step >= 1);
+    switch (options->kind) {
+    case LK_OPTIM_SGD:
+        if (options->momentum != 0.0f)
+            sgd_momentum(pro, options->nesterov, step->rate, options->momentum, n, p, g, slot[0]);
+        else
+            sgd(pro, step->rate, n, p, g);
+        break;
+    case LK_OPTIM_ADAGRAD:
+        adagrad(pro, step->rate, options->epsilon, n, p, g, slot[0]);
+        break;
+    case LK_OPTIM_RMSPROP: {
+        rmsprop_constants k = {step->rate, options->rho, options->epsilon, options->momentum};
+        rmsprop(pro, k, n, p, g, slot[0], options->momentum != 0.0f ? slot[1] : NULL);
+        break;
+    }
+    case LK_OPTIM_ADAM:
+    case LK_OPTIM_ADAMW:
+        adam(pro, adam_constants_of(options, step), n, p, g, slot[0], slot[1]);
+        break;
+    }
+}
