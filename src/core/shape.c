@@ -17,6 +17,18 @@ bool lk_shape_equal(const lk_shape *a, const lk_shape *b)
     return true;
 }
 
+bool lk_shape_equal_but_ones(const lk_shape *a, const lk_shape *b)
+{
+    int i = 0, j = 0;
+
+    for (;;) {
+        while (i < a->n_axes && a->axis[i] == 1) i++;
+        while (j < b->n_axes && b->axis[j] == 1) j++;
+        if (i == a->n_axes || j == b->n_axes) return i == a->n_axes && j == b->n_axes;
+        if (a->axis[i++] != b->axis[j++]) return false;
+    }
+}
+
 const char *lk_shape_text(const lk_shape *shape, char text[LK_SHAPE_TEXT_BYTES])
 {
     size_t used = 0;

@@ -16,6 +16,9 @@ typedef struct lk_shape {
 int64_t lk_shape_count(const lk_shape *shape); /* product of the axes; 1 for a scalar */
 bool    lk_shape_equal(const lk_shape *a, const lk_shape *b);
 
+/** Equal once axes of length 1 are dropped: 10 and 10x1, a scalar and 1. */
+bool lk_shape_equal_but_ones(const lk_shape *a, const lk_shape *b);
+
 /** Writes "28x28x1" ("scalar" without axes) and returns text. */
 const char *lk_shape_text(const lk_shape *shape, char text[LK_SHAPE_TEXT_BYTES]);
 

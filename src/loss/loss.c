@@ -21,19 +21,6 @@ const char *lk_loss_name(lk_loss_kind kind)
     return NAMES[kind];
 }
 
-/** The same axes in the same order once axes of length 1 are dropped. */
-static bool same_but_for_ones(const lk_shape *a, const lk_shape *b)
-{
-    int i = 0, j = 0;
-
-    for (;;) {
-        while (i < a->n_axes && a->axis[i] == 1) i++;
-        while (j < b->n_axes && b->axis[j] == 1) j++;
-        if (i == a->n_axes || j == b->n_axes) return i == a->n_axes && j == b->n_axes;
-        if (a->axis[i++] != b->axis[j++]) return false;
-    }
-}
-
 static lk_status check_options(const lk_loss_options *options)
 {
     lk_status st = LK_OK;
@@ -71,7 +58,7 @@ static lk_status check_softmax(const lk_shape *output, const lk_field *target, i
              "binary_cross_entropy, or a unit for each class",
              have);
     places.n_axes--;
-    LK_CHECK(same_but_for_ones(&places, &target->shape), LK_E_SHAPE,
+    LK_CHECK(lk_shape_equal_but_ones(&places, &target->shape), LK_E_SHAPE,
              "softmax_cross_entropy: the output is %s, target '%s' is %s: the output must be the target's "
              "shape and "
              "an axis of classes behind it",
@@ -98,7 +85,7 @@ lk_status lk_loss_create(const lk_loss_options *options, const lk_shape *output,
     if (options->kind == LK_LOSS_SOFTMAX_CROSS_ENTROPY)
         LK_TRY(check_softmax(output, target, &classes));
     else
-        LK_CHECK(same_but_for_ones(output, &target->shape), LK_E_SHAPE,
+        LK_CHECK(lk_shape_equal_but_ones(output, &target->shape), LK_E_SHAPE,
                  "%s: the output is %s, target '%s' is %s: they must be the same",
                  lk_loss_name(options->kind), lk_shape_text(output, have), target->name,
                  lk_shape_text(&target->shape, want));

@@ -14,19 +14,6 @@ static const char *kind_name(lk_metric_kind kind)
     return NAMES[kind];
 }
 
-/** The same axes in the same order once axes of length 1 are dropped. */
-static bool same_but_for_ones(const lk_shape *a, const lk_shape *b)
-{
-    int i = 0, j = 0;
-
-    for (;;) {
-        while (i < a->n_axes && a->axis[i] == 1) i++;
-        while (j < b->n_axes && b->axis[j] == 1) j++;
-        if (i == a->n_axes || j == b->n_axes) return i == a->n_axes && j == b->n_axes;
-        if (a->axis[i++] != b->axis[j++]) return false;
-    }
-}
-
 /** Classification: sets elements, width and border. */
 static lk_status fit_classes(lk_metric *metric, const lk_shape *output, const lk_field *target, bool logits)
 {
@@ -39,7 +26,7 @@ static lk_status fit_classes(lk_metric *metric, const lk_shape *output, const lk
     lk_shape_text(output, have);
     lk_shape_text(&target->shape, want);
     metric->width = 1;
-    if (same_but_for_ones(output, &target->shape)) { /* binary by threshold */
+    if (lk_shape_equal_but_ones(output, &target->shape)) { /* binary by threshold */
         LK_CHECK(threshold > 0.0f && threshold < 1.0f, LK_E_CONFIG,
                  "%s: threshold is %g, it must lie between 0 and 1", name, (double)threshold);
         LK_CHECK(metric->options.kind != LK_METRIC_TOP_K, LK_E_CONFIG,
@@ -60,7 +47,7 @@ static lk_status fit_classes(lk_metric *metric, const lk_shape *output, const lk
     LK_CHECK(output->n_axes >= 1, LK_E_SHAPE, "%s: the output is a scalar, target '%s' is %s", name,
              target->name, want);
     metric->width = output->axis[--places.n_axes];
-    LK_CHECK(same_but_for_ones(&places, &target->shape), LK_E_SHAPE,
+    LK_CHECK(lk_shape_equal_but_ones(&places, &target->shape), LK_E_SHAPE,
              "%s: the output is %s, target '%s' is %s: the output must be the target's shape and an axis of "
              "classes "
              "behind it",
@@ -77,7 +64,7 @@ static lk_status fit_numbers(lk_metric *metric, const lk_shape *output, const lk
     lk_shape    shape = target->shape;
     char        have[LK_SHAPE_TEXT_BYTES], want[LK_SHAPE_TEXT_BYTES];
 
-    LK_CHECK(same_but_for_ones(output, &target->shape), LK_E_SHAPE,
+    LK_CHECK(lk_shape_equal_but_ones(output, &target->shape), LK_E_SHAPE,
              "%s: the output is %s, target '%s' is %s: they must be the same%s", name,
              lk_shape_text(output, have), target->name, lk_shape_text(&target->shape, want),
              target->dtype == LK_I32 ? "; for classes take accuracy" : "");
@@ -224,7 +211,7 @@ static double r2_value(const lk_metric *metric, const double *sums)
         const double *own = sums + 4 * i;
         double        spread = own[2] - own[1] * (own[1] / own[3]);
         /* What is left of equal floats is rounding: far below the spread of floats that differ at all. */
-        if (!(own[3] > 0.0) || spread <= 1e-14 * own[2]) return (double)NAN;
+        if (!(own[3] > 0.0) || spread <= 1e-13 * own[2]) return (double)NAN;
         total += 1.0 - own[0] / spread;
     }
     return total / (double)metric->channels;
