@@ -1,0 +1,364 @@
+/*
+ * The canonical tree in two sweeps over memory that a host's ranks share: sum my slice of all slabs, then,
+ * once all ranks know that the step is good, update my slice. Three barriers: slabs complete; figures
+ * complete; parameters published. Between the hosts the sums travel in exchange.c. Order of additions: the
+ * tree of tree.h, whatever ranks and hosts there are.
+ */
+#include <string.h>
+
+#include "comm/lockstep_internal.h"
+#include "comm/plan.h"
+#include "comm/tile.h"
+#include "core/alloc.h"
+#include "core/clock.h"
+
+/* ---- create ---- */
+
+static int host_first_lane(const lk_reduce *reduce, int host)
+{
+    const lk_comm *comm = reduce->comm;
+    return lk_tree_cut(reduce->options.lanes, lk_comm_size(comm), comm->host_first[host]);
+}
+
+/* Slabs: the fringes of the host's ranks one after the other. */
+static lk_status lay_out_slabs(lk_reduce *reduce, lk_lockstep *it)
+{
+    lk_status      st = LK_OK;
+    const lk_comm *comm = reduce->comm;
+    int            lanes = reduce->options.lanes, p = lk_comm_size(comm), host = lk_comm_host(comm);
+    for (int pass = 0; pass < 2; pass++) { /* counts, then fills */
+        it->n_leaves = 0;
+        for (int q = comm->host_first[host]; q < comm->host_first[host + 1]; q++) {
+            if (q == comm->rank) it->first_slab = it->n_leaves;
+            it->n_leaves += lk_tree_fringe(lanes, lk_tree_cut(lanes, p, q), lk_tree_cut(lanes, p, q + 1), 0,
+                                           pass ? it->slab_node + it->n_leaves : NULL);
+            if (q == comm->rank) it->end_slab = it->n_leaves;
+        }
+        it->n_slabs = it->n_leaves > 0 ? it->n_leaves : 1;
+        if (pass == 0) LK_TRY(LK_ALLOC(it->n_slabs, &it->slab_node));
+    }
+    int first = host_first_lane(reduce, host), end = host_first_lane(reduce, host + 1);
+    it->n_host_fringe = lk_tree_fringe(lanes, first, end, 0, NULL);
+    LK_TRY(LK_ALLOC(it->n_host_fringe, &it->host_fringe));
+    LK_TRY(LK_ALLOC(it->n_host_fringe + 1, &it->host_leaf));
+    lk_tree_fringe(lanes, first, end, 0, it->host_fringe);
+    for (int i = 0, slab = 0; i <= it->n_host_fringe; i++) {
+        it->host_leaf[i] = slab;
+        if (i == it->n_host_fringe) break;
+        int stop = it->host_fringe[i].lo + it->host_fringe[i].s;
+        while (slab < it->n_leaves && it->slab_node[slab].lo < stop) slab++;
+    }
+done:
+    return st;
+}
+
+static lk_status allocate_private(lk_reduce *reduce, lk_lockstep *it)
+{
+    lk_status st = LK_OK;
+    int       lanes = reduce->options.lanes;
+    LK_TRY(lay_out_slabs(reduce, it));
+    LK_TRY(LK_ALLOC(it->n_slabs, &it->slab));
+    LK_TRY(LK_ALLOC(it->n_slabs, &it->adds));
+    LK_TRY(LK_ALLOC(it->n_slabs, &it->present));
+    LK_TRY(LK_ALLOC(it->n_host_fringe, &it->place));
+    it->n_scratch = LK_TREE_DEPTH;
+    LK_TRY(LK_ALLOC((int64_t)it->n_scratch * LK_TILE_FLOATS, &it->scratch));
+    for (int i = it->first_slab; i < it->end_slab; i++) {
+        int buffers = lk_fold_buffers(lanes, it->slab_node[i], reduce->options.group_lanes);
+        if (buffers - 1 > it->n_temp) it->n_temp = buffers - 1;
+    }
+    LK_TRY(LK_ALLOC(it->n_temp, &it->temp));
+    for (int i = 0; i < it->n_temp; i++) LK_TRY(LK_ALLOC(reduce->spans->total_floats, &it->temp[i]));
+    int n = lk_comm_host_ranks(reduce->comm, lk_comm_host(reduce->comm)),
+        k = lk_comm_rank_on_host(reduce->comm);
+    it->first_tile = lk_slice_cut(reduce->tiles, reduce->n_tiles, n, k);
+    it->end_tile = lk_slice_cut(reduce->tiles, reduce->n_tiles, n, k + 1);
+    reduce->info.n_slabs_host = it->n_slabs;
+    for (int host = 0; host < lk_comm_n_hosts(reduce->comm); host++)
+        reduce->info.fringe_total +=
+            lk_tree_fringe(lanes, host_first_lane(reduce, host), host_first_lane(reduce, host + 1), 0, NULL);
+done:
+    return st;
+}
+
+/* The pieces of the window in the order in which they are taken; index 8 and up are slabs. */
+enum {
+    PIECE_STATE,
+    PIECE_SLOTS,
+    PIECE_ROWS,
+    PIECE_SQUARES,
+    PIECE_BAD,
+    PIECE_HASHES,
+    PIECE_RECORDS,
+    PIECE_MISC,
+    PIECES
+};
+
+static void piece_sizes(const lk_reduce *reduce, const lk_lockstep *it, size_t sizes[PIECES])
+{
+    size_t n = (size_t)lk_comm_host_ranks(reduce->comm, lk_comm_host(reduce->comm));
+    size_t tiles = (size_t)reduce->n_tiles;
+    sizes[PIECE_STATE] = (size_t)reduce->spans->total_floats * sizeof(float);
+    sizes[PIECE_SLOTS] = (size_t)lk_reduce_slot_floats(reduce) * sizeof(float);
+    sizes[PIECE_ROWS] = (size_t)reduce->options.lanes * (size_t)reduce->options.n_sums * sizeof(double);
+    sizes[PIECE_SQUARES] = sizes[PIECE_BAD] = tiles * sizeof(double);
+    sizes[PIECE_HASHES] = (size_t)(1 + reduce->options.n_slots) * tiles * sizeof(uint64_t);
+    sizes[PIECE_RECORDS] = (n + 1) * sizeof(lk_record);
+    sizes[PIECE_MISC] = (n + (size_t)it->n_slabs) * sizeof(int);
+}
+
+/* Who owns a part zeroes it, so that its pages lie near that rank. */
+static void first_touch(lk_reduce *reduce, lk_lockstep *it, void *pieces[PIECES], const size_t sizes[PIECES])
+{
+    int64_t total = reduce->spans->total_floats, parameters = reduce->spans->parameter_floats;
+    int64_t from = it->first_tile < reduce->n_tiles ? reduce->tiles[it->first_tile].offset : total;
+    int64_t to = it->end_tile < reduce->n_tiles ? reduce->tiles[it->end_tile].offset : total;
+    if (lk_comm_rank_on_host(reduce->comm) == 0) {
+        from = 0;
+        for (int i = PIECE_ROWS; i < PIECES; i++) memset(pieces[i], 0, sizes[i]);
+        if (it->n_leaves == 0) memset(it->slab[0], 0, (size_t)total * sizeof(float));
+    }
+    if (to > from) memset(reduce->state + from, 0, (size_t)(to - from) * sizeof(float));
+    int64_t stop = to < parameters ? to : parameters;
+    for (int i = 0; i < reduce->options.n_slots && stop > from; i++)
+        memset(reduce->slots + i * parameters + from, 0, (size_t)(stop - from) * sizeof(float));
+    for (int i = it->first_slab; i < it->end_slab; i++) memset(it->slab[i], 0, (size_t)total * sizeof(float));
+}
+
+static lk_status allocate_window(lk_reduce *reduce, lk_lockstep *it)
+{
+    lk_status st = LK_OK;
+    size_t    sizes[PIECES], slab = (size_t)reduce->spans->total_floats * sizeof(float), bytes = 0;
+    void     *pieces[PIECES];
+    int       n = lk_comm_host_ranks(reduce->comm, lk_comm_host(reduce->comm));
+    piece_sizes(reduce, it, sizes);
+    for (int i = 0; i < PIECES; i++) bytes += lk_window_piece(sizes[i]);
+    bytes += (size_t)it->n_slabs * lk_window_piece(slab);
+    LK_TRY(lk_window_create(reduce->comm, bytes, &it->window));
+    for (int i = 0; i < PIECES; i++) pieces[i] = lk_window_take(it->window, sizes[i]);
+    for (int i = 0; i < it->n_slabs; i++) it->slab[i] = lk_window_take(it->window, slab);
+    reduce->state = pieces[PIECE_STATE];
+    reduce->slots = pieces[PIECE_SLOTS];
+    reduce->rows = pieces[PIECE_ROWS];
+    reduce->table = (lk_tile_table){.squares = pieces[PIECE_SQUARES], .bad = pieces[PIECE_BAD]};
+    reduce->hashes = pieces[PIECE_HASHES];
+    it->records = pieces[PIECE_RECORDS];
+    it->merged = it->records + n;
+    it->broken = pieces[PIECE_MISC];
+    it->slab_present = it->broken + n;
+    first_touch(reduce, it, pieces, sizes);
+    lk_window_barrier(it->window);
+    reduce->info.window_bytes = lk_window_is_shared(it->window) ? (int64_t)bytes : 0;
+done:
+    return st;
+}
+
+static lk_status create(lk_reduce *reduce)
+{
+    lk_status    st = LK_OK;
+    lk_lockstep *it = NULL;
+    st = LK_ALLOC(1, &it);
+    reduce->impl = it;
+    if (st == LK_OK) st = allocate_private(reduce, it);
+    LK_TRY(lk_comm_agree(reduce->comm, st));
+    LK_TRY(allocate_window(reduce, it));
+done:
+    return st;
+}
+
+static void destroy(lk_reduce *reduce)
+{
+    lk_lockstep *it = reduce->impl;
+    if (!it) return;
+    lk_window_destroy(&it->window);
+    for (int i = 0; it->temp && i < it->n_temp; i++) lk_free(&it->temp[i]);
+    lk_free(&it->temp);
+    lk_free(&it->slab);
+    lk_free(&it->slab_node);
+    lk_free(&it->host_fringe);
+    lk_free(&it->host_leaf);
+    lk_free(&it->place);
+    lk_free(&it->adds);
+    lk_free(&it->present);
+    lk_free(&it->scratch);
+    lk_free(&reduce->impl);
+}
+
+/* The hosts' first ranks pass the root's copy on; the barriers keep it apart from what others wrote or will
+ * read. */
+static lk_status publish(lk_reduce *reduce)
+{
+    lk_status    st = LK_OK;
+    lk_lockstep *it = reduce->impl;
+    size_t       state = (size_t)reduce->spans->total_floats * sizeof(float);
+    size_t       slots = (size_t)lk_reduce_slot_floats(reduce) * sizeof(float);
+    lk_window_barrier(it->window);
+    if (reduce->comm->n_hosts > 1 && lk_comm_rank_on_host(reduce->comm) == 0) {
+        st = lk_mpi_broadcast(reduce->comm->leaders, 0, reduce->state, state);
+        if (st == LK_OK) st = lk_mpi_broadcast(reduce->comm->leaders, 0, reduce->slots, slots);
+    }
+    lk_window_barrier(it->window);
+    return lk_comm_agree(reduce->comm, st);
+}
+
+/* ---- the local half: fold ---- */
+
+static float *fold_buffer(const lk_lockstep *it, int buffer)
+{
+    return buffer == 0 ? it->slab[it->slab_at] : it->temp[buffer - 1];
+}
+
+static float *group_begin(lk_reduce *reduce, int group)
+{
+    lk_lockstep *it = reduce->impl;
+    if (group == 0) {
+        it->slab_at = it->first_slab;
+        lk_fold_start(&it->fold);
+    }
+    return fold_buffer(it, it->fold.n_present);
+}
+
+static void group_end(lk_reduce *reduce, int group, bool present)
+{
+    lk_lockstep *it = reduce->impl;
+    double       start = lk_clock_seconds();
+    lk_node      top = it->slab_node[it->slab_at];
+    int          t = it->fold.n_present;
+    int          n_adds = lk_fold_push(&it->fold, reduce->options.lanes, top, reduce->groups[group], present);
+    for (; n_adds > 0; n_adds--, t--) {
+        float *left = fold_buffer(it, t - 1);
+        lk_tile_add(reduce->spans->total_floats, left, fold_buffer(it, t), left);
+    }
+    if (lk_fold_done(&it->fold, top)) {
+        it->slab_present[it->slab_at] = it->fold.present[0];
+        it->slab_at++;
+        lk_fold_start(&it->fold);
+    }
+    reduce->info.fold_s += lk_clock_seconds() - start;
+}
+
+/* ---- the collective half ---- */
+
+static void barrier(lk_reduce *reduce)
+{
+    lk_lockstep *it = reduce->impl;
+    double       start = lk_clock_seconds();
+    lk_window_barrier(it->window);
+    reduce->info.barrier_s += lk_clock_seconds() - start;
+}
+
+/* Which slabs are added in this step, and where each of the host's fringe values will stand. */
+static void plan_host_sum(const lk_reduce *reduce, lk_lockstep *it)
+{
+    it->n_adds = 0;
+    for (int i = 0; i < it->n_leaves; i++) it->present[i] = it->slab_present[i] != 0;
+    for (int i = 0; i < it->n_host_fringe; i++) {
+        int          base = it->host_leaf[i], n = it->host_leaf[i + 1] - base, n_adds = 0, n_scratch = 0;
+        lk_tree_add *adds = it->adds + it->n_adds;
+        int          place = lk_tree_program(reduce->options.lanes, it->host_fringe[i], it->slab_node + base,
+                                             it->present + base, n, adds, &n_adds, &n_scratch);
+        for (int k = 0; k < n_adds;
+             k++) { /* from leaves and scratch of this node to slabs and scratch of the host */
+            adds[k].out += adds[k].out < n ? base : it->n_slabs - n;
+            adds[k].a += adds[k].a < n ? base : it->n_slabs - n;
+            adds[k].b += adds[k].b < n ? base : it->n_slabs - n;
+        }
+        it->n_adds += n_adds;
+        it->place[i] = place < 0 ? -1 : base + place;
+    }
+}
+
+static float *at_place(const lk_lockstep *it, int place, const lk_tile *tile)
+{
+    if (place < it->n_slabs) return it->slab[place] + tile->offset;
+    return it->scratch + (int64_t)(place - it->n_slabs) * LK_TILE_FLOATS;
+}
+
+static void host_sum(lk_reduce *reduce, lk_lockstep *it)
+{
+    double start = lk_clock_seconds();
+    int    place = it->n_host_fringe == 1 ? it->place[0] : -1;
+    for (int t = it->first_tile; t < it->end_tile; t++) {
+        const lk_tile *tile = &reduce->tiles[t];
+        for (int k = 0; k < it->n_adds; k++) {
+            const lk_tree_add *add = &it->adds[k];
+            lk_tile_add(tile->count, at_place(it, add->a, tile), at_place(it, add->b, tile),
+                        at_place(it, add->out, tile));
+        }
+        if (!it->exchange) /* measured while it is in cache; with more hosts the sum is not complete yet */
+            lk_reduce_measure_tile(reduce, tile, place < 0 ? NULL : it->slab[place] + tile->offset);
+    }
+    reduce->info.sum_s += lk_clock_seconds() - start;
+}
+
+/* All ranks of the host read the same window, so all come to the same verdict. */
+static lk_status verdict(lk_reduce *reduce, lk_lockstep *it, lk_step_result *result, lk_factors *factors)
+{
+    lk_status st = LK_OK;
+    double    start = lk_clock_seconds();
+    lk_record all;
+    memcpy(&all, &it->records[0], lk_record_bytes(&it->records[0]));
+    for (int i = 1; i < lk_comm_host_ranks(reduce->comm, lk_comm_host(reduce->comm)); i++)
+        lk_record_merge(&all, &it->records[i]);
+    result->flags = all.flags;
+    LK_TRY(lk_record_status(&all));
+    lk_reduce_sum_rows(reduce);
+    LK_TRY(lk_reduce_judge(reduce, result, factors));
+done:
+    reduce->info.norm_s += lk_clock_seconds() - start;
+    return st;
+}
+
+static void update(lk_reduce *reduce, lk_lockstep *it, const lk_factors *factors, lk_tile_hook *hook,
+                   void *context)
+{
+    double start = lk_clock_seconds();
+    for (int t = it->first_tile; t < it->end_tile; t++) {
+        const lk_tile *tile = &reduce->tiles[t];
+        lk_reduce_update_tile(reduce, tile, it->slab[it->place[0]] + tile->offset, factors, hook, context);
+    }
+    reduce->info.update_s += lk_clock_seconds() - start;
+}
+
+static lk_status finish(lk_reduce *reduce, lk_status local, unsigned flags, lk_tile_hook *hook, void *context,
+                        lk_step_result *result)
+{
+    lk_status    st = LK_OK;
+    lk_lockstep *it = reduce->impl;
+    lk_factors   factors = {0};
+    lk_record_set(&it->records[lk_comm_rank_on_host(reduce->comm)], reduce->comm, local, flags);
+    barrier(reduce); /* 1: slabs are complete, nobody reads parameters any more */
+    plan_host_sum(reduce, it);
+    host_sum(reduce, it);
+    barrier(reduce); /* 2: all tiles are measured; no parameter has moved */
+    st = verdict(reduce, it, result, &factors);
+    if (st == LK_OK) update(reduce, it, &factors, hook, context);
+    barrier(reduce); /* 3: parameters are published, slabs and records are free */
+    reduce->info.n_window_steps += lk_window_is_shared(it->window);
+    lk_reduce_clear_rows(reduce);
+    return st;
+}
+
+static void verify_range(const lk_reduce *reduce, int *first, int *end)
+{
+    const lk_lockstep *it = reduce->impl;
+    *first = it->first_tile;
+    *end = it->end_tile;
+}
+
+static void verify_barrier(lk_reduce *reduce)
+{
+    lk_lockstep *it = reduce->impl;
+    lk_window_barrier(it->window);
+}
+
+const lk_reduce_methods lk_reduce_lockstep = {
+    .create = create,
+    .destroy = destroy,
+    .publish = publish,
+    .group_begin = group_begin,
+    .group_end = group_end,
+    .finish = finish,
+    .verify_range = verify_range,
+    .verify_barrier = verify_barrier,
+};
