@@ -51,11 +51,9 @@ static lk_status local_half(lk_run *run)
         int     last = node.lo + node.s < run->options->lanes ? node.lo + node.s : (int)run->options->lanes;
         lk_batch_cut(batch, run->data, node.lo, last - node.lo, run->view);
         run->view->batch.step = run->progress.step;
-        if (run->view->batch.n > 0) {
-            lk_phases_enter(&run->phases, LK_PHASE_REDUCE);
-            float *gradient = lk_reduce_group_begin(run->reduce, g);
-            LK_TRY(group_pass(run, &run->view->batch, gradient));
-        }
+        lk_phases_enter(&run->phases, LK_PHASE_REDUCE);
+        float *gradient = lk_reduce_group_begin(run->reduce, g);
+        if (run->view->batch.n > 0) LK_TRY(group_pass(run, &run->view->batch, gradient));
         lk_phases_enter(&run->phases, LK_PHASE_REDUCE);
         lk_reduce_group_end(run->reduce, g, run->view->batch.n > 0);
     }
