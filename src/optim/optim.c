@@ -19,6 +19,37 @@
 #else
 #define LK_CLONES
 #endif
+/* Moments of units that died decay below 2^-126, where x86 takes a step of microcode for every number: Adam
+ * was measured at 15.5 instead of 0.5 ns an element. Inside lk_optim_update such numbers are 0; the caller's
+ * mode comes back at its end. The pass between is a call of its own, so that no compiler moves arithmetic out
+ * of the mode. */
+#if defined(__x86_64__)
+enum { FLUSH_TO_ZERO = 0x8000, DENORMALS_ARE_ZERO = 0x0040 };
+
+static unsigned flush_begin(void)
+{
+    unsigned mode = __builtin_ia32_stmxcsr();
+
+    __builtin_ia32_ldmxcsr(mode | FLUSH_TO_ZERO | DENORMALS_ARE_ZERO);
+    return mode;
+}
+
+static void flush_end(unsigned mode)
+{
+    __builtin_ia32_ldmxcsr(mode);
+}
+#else
+static unsigned flush_begin(void)
+{
+    return 0;
+}
+
+static void flush_end(unsigned mode)
+{
+    (void)mode;
+}
+#endif
+
 #define LK_INLINE static inline __attribute__((always_inline))
 
 /** The prologue that all kinds share, with its constants worked out once a tile. */
@@ -242,8 +273,9 @@ float lk_optim_slot_initial(const lk_optim_options *options, int slot)
     return options->kind == LK_OPTIM_ADAGRAD && slot == 0 ? options->initial : 0.0f;
 }
 
-void lk_optim_update(const lk_optim_options *options, const lk_optim_step *step, bool decay, int64_t n,
-                     float *p, const float *g, float *const slot[])
+__attribute__((noinline)) static void update(const lk_optim_options *options, const lk_optim_step *step,
+                                             bool decay, int64_t n, float *p, const float *g,
+                                             float *const slot[])
 {
     prologue pro = prologue_of(options, step, decay);
 
@@ -268,4 +300,13 @@ void lk_optim_update(const lk_optim_options *options, const lk_optim_step *step,
         adam(pro, adam_constants_of(options, step), n, p, g, slot[0], slot[1]);
         break;
     }
+}
+
+void lk_optim_update(const lk_optim_options *options, const lk_optim_step *step, bool decay, int64_t n,
+                     float *p, const float *g, float *const slot[])
+{
+    unsigned mode = flush_begin();
+
+    update(options, step, decay, n, p, g, slot);
+    flush_end(mode);
 }

@@ -70,7 +70,9 @@ typedef struct lk_optim_step {
  * Updates p [n] in place from the mean gradient g [n]; slot[i] [n] in place, as many as lk_optim_n_slots.
  * Buffers must not overlap. decay: penalties and weight decay apply. Element by element: the result does not
  * depend on how a buffer is cut into tiles. Products, sums, quotients and roots are single IEEE operations,
- * never contracted, so it does not depend on the vector width either. Local.
+ * never contracted, so it does not depend on the vector width either. On x86
+ * numbers below 2^-126 count as 0 (moments that fade would slow the step 30 times); other CPUs keep them.
+ * Local.
  */
 void lk_optim_update(const lk_optim_options *options, const lk_optim_step *step, bool decay, int64_t n,
                      float *p, const float *g, float *const slot[]);
