@@ -12,6 +12,9 @@
 
 typedef struct lk_h5 lk_h5;
 
+/** Version of the library in use, "1.10.8". */
+const char *lk_h5_version(void);
+
 /** Read-only. Not HDF5, cut short, hostile: LK_E_DATA naming the file. */
 lk_status lk_h5_open(const char *path, lk_h5 **out);
 /** Read-only from memory (borrowed until close). */

@@ -1,0 +1,80 @@
+#include "io/atomic.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/alloc.h"
+#include "io/atomic_internal.h"
+
+static int real_open(const char *path, int flags, mode_t mode)
+{
+    return open(path, flags, mode);
+}
+
+lk_io_calls lk_io = {real_open, posix_fallocate, write, fsync, close, rename, unlink};
+
+static lk_status fail(const char *path, const char *call, int error)
+{
+    return lk_fail(LK_E_IO, "cannot write %s: %s: %s%s", path, call, strerror(error),
+                   error == ENOSPC ? " (disk full)" : "");
+}
+
+static lk_status write_all(int file, const char *path, const char *bytes, size_t size)
+{
+    while (size > 0) {
+        ssize_t n = lk_io.write(file, bytes, size);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return fail(path, "write", n == 0 ? ENOSPC : errno);
+        bytes += n;
+        size -= (size_t)n;
+    }
+    return LK_OK;
+}
+
+/* After a failed fsync the kernel may have dropped the pages: never try again on that descriptor. */
+static lk_status write_temporary(const char *path, const char *bytes, size_t size)
+{
+    lk_status st = LK_OK;
+    int       file = lk_io.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (file < 0) return fail(path, "open", errno);
+    int error = size > 0 ? lk_io.fallocate(file, 0, (off_t)size) : 0;
+    if (error != 0 && error != EOPNOTSUPP && error != EINVAL && error != ENOSYS)
+        st = fail(path, "reserve space", error);
+    if (st == LK_OK) st = write_all(file, path, bytes, size);
+    if (st == LK_OK && lk_io.fsync(file) != 0) st = fail(path, "fsync", errno);
+    if (lk_io.close(file) != 0 && st == LK_OK) st = fail(path, "close", errno);
+    return st;
+}
+
+static lk_status sync_folder(const char *path)
+{
+    char  folder[PATH_MAX];
+    char *slash;
+    snprintf(folder, sizeof folder, "%s", path);
+    slash = strrchr(folder, '/');
+    if (slash)
+        slash[slash == folder] = '\0';
+    else
+        snprintf(folder, sizeof folder, ".");
+    int file = lk_io.open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    if (file < 0) return fail(folder, "open", errno);
+    lk_status st = lk_io.fsync(file) == 0 || errno == EINVAL ? LK_OK : fail(folder, "fsync", errno);
+    lk_io.close(file);
+    return st;
+}
+
+lk_status lk_atomic_write(const char *path, const char *temporary, const void *bytes, size_t size)
+{
+    lk_status st = write_temporary(temporary, bytes, size);
+    if (st == LK_OK && lk_io.rename(temporary, path) != 0) st = fail(path, "rename", errno);
+    if (st != LK_OK) {
+        lk_io.unlink(temporary);
+        return st;
+    }
+    return sync_folder(path);
+}

@@ -1,0 +1,33 @@
+/** The inside of an HDF5 handle, for the files h5*.c. Every libhdf5 call happens between lk_h5_lock and
+ * lk_h5_unlock. */
+#ifndef LK_IO_H5_INTERNAL_H
+#define LK_IO_H5_INTERNAL_H
+
+#include <hdf5.h>
+
+#include "io/h5.h"
+
+struct lk_h5 {
+    char  label[512]; /* what messages call the file */
+    hid_t file;
+    hid_t access; /* property list of the core driver, or -1 */
+};
+
+void lk_h5_lock(void);
+void lk_h5_unlock(void);
+
+/** Fails with "LABEL: what (HDF5: reason)"; the reason is the innermost entry of the library's error stack.
+ */
+lk_status lk_h5_fail(const lk_h5 *file, lk_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+hid_t lk_h5_memory_type(lk_h5_type type); /* a native type of the library: not to be closed; -1 for strings */
+/** A text type: variable length, UTF-8. To be closed. */
+hid_t lk_h5_text_type(void);
+/** Opens the object, refusing links that leave the file. Called under the lock. */
+hid_t lk_h5_open_object(const lk_h5 *file, const char *path);
+/** Makes the groups that PATH stands in (or PATH itself, if `self`). Called under the lock. */
+lk_status lk_h5_make_groups(lk_h5 *file, const char *path, bool self);
+lk_status lk_h5_open_dataset(const lk_h5 *file, const char *path, hid_t *dataset);
+
+#endif
