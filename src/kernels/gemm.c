@@ -1,61 +1,190 @@
 #include "kernels/gemm.h"
 
-#include "kernels/ref.h"
+#include <stddef.h>
+
+#include "kernels/blas.h"
+#include "kernels/order.h"
+#include "kernels/set.h"
+
+enum {
+    DEPTH =
+        2048, /* summed indices a packed panel holds: 256 KB at 32 columns, within any second-level cache */
+    TURNED_FLOATS = 1 << 17 /* rows of x held transposed at a time: 512 KB */
+};
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t round_up(int64_t n, int64_t unit)
+{
+    return (n + unit - 1) / unit * unit;
+}
+
+/* Vectors that the panel of columns from j needs: two, or one where the rest fits one. */
+static int panel_vectors(int64_t n, int64_t j)
+{
+    return n - j > lk_set->lanes ? 2 : 1;
+}
+
+void lk_tile_column(int64_t m, int vectors, const lk_tile_call *call)
+{
+    lk_tile_call  t = *call;
+    const int64_t tiles = (m + lk_set->rows - 1) / lk_set->rows;
+    for (int64_t i = 0, row = 0; i < tiles; i++) {
+        const int64_t end = (i + 1) * m / tiles;
+        const int     rows = (int)(end - row);
+        lk_set->tile(rows, vectors, &t);
+        t.a += rows * t.row_a;
+        t.c += rows * t.ldc;
+        if (t.flags & LK_TILE_ROW_BIAS) t.bias += rows;
+        row = end;
+    }
+}
+
+/* Columns of a product whose right-hand side is brought into panels of [k][width], DEPTH summed indices at a
+ * time. */
+typedef struct right_side {
+    const float *b;
+    int64_t      ld;
+    bool         transposed; /* b is [n, k] */
+} right_side;
+
+static void pack_panel(const right_side *side, int64_t l, int64_t depth, int64_t j, int64_t cols,
+                       int64_t width, float *pack)
+{
+    if (side->transposed)
+        lk_set->transpose(cols, depth, side->b + j * side->ld + l, side->ld, pack, width, width);
+    else
+        lk_set->copy(depth, cols, side->b + l * side->ld + j, side->ld, pack, width);
+}
+
+/* c [m, n] = finish(a [m, k] b); `start` says what stands for the first block, `end` what the last one does.
+ */
+static void product(int64_t m, int64_t n, int64_t k, const lk_tile_call *shape, const right_side *side,
+                    int start, int end, float *pack)
+{
+    lk_tile_call  t = *shape;
+    const int64_t block = end & LK_TILE_ADD_C ? k : DEPTH; /* c must keep its old value until the end */
+    t.segments = 1;
+    for (int64_t j = 0; j < n; j += t.cols) {
+        const int     vectors = panel_vectors(n, j);
+        const int64_t width = vectors * lk_set->lanes;
+        t.cols = (int)least(width, n - j);
+        t.c = shape->c + j;
+        t.bias = shape->bias ? shape->bias + j : NULL;
+        for (int64_t l = 0; l == 0 || l<k; l += block> 0 ? block : 1) {
+            t.k = least(block, k - l);
+            t.a = shape->a + l * t.col_a;
+            t.flags = (l == 0 ? start : LK_TILE_START_C) | (l + block >= k ? end : 0);
+            /* A panel used by a single row of tiles is read where it is. */
+            if (!side->transposed && t.cols == width && m <= lk_set->rows) {
+                t.b = side->b + l * side->ld + j;
+                t.ldb = side->ld;
+            } else {
+                pack_panel(side, l, t.k, j, t.cols, width, pack);
+                t.b = pack;
+                t.ldb = width;
+            }
+            lk_tile_column(m, vectors, &t);
+        }
+    }
+}
+
+/**
+ * The same product held transposed, y^T = w x^T: x is turned instead of w, and tiles of the result are turned
+ * back. Cheaper where x and y are smaller than w; the bits are equal, every element being the same chain.
+ */
+static void turned_product(int64_t m, int64_t n, int64_t k, const lk_tile_call *shape, const float *x,
+                           const float *w, int end, float *pack)
+{
+    float         tile[LK_TILE_FLOATS];
+    const int64_t wide = 2 * lk_set->lanes;
+    const int64_t tiles = (n + lk_set->rows - 1) / lk_set->rows;
+    lk_tile_call  t = {.row_a = k, .col_a = 1, .k = k, .segments = 1, .flags = end, .c = tile};
+    for (int64_t i = 0; i < m; i += wide) {
+        const int64_t width = panel_vectors(m, i) * lk_set->lanes;
+        lk_set->transpose(least(width, m - i), k, x + i * k, k, pack + i * k, width, width);
+    }
+    for (int64_t s = 0, j = 0; s < tiles; s++) {
+        const int64_t stop = (s + 1) * n / tiles;
+        t.a = w + j * k;
+        t.bias = shape->bias ? shape->bias + j : NULL;
+        for (int64_t i = 0; i < m; i += wide) {
+            const int vectors = panel_vectors(m, i);
+            t.ldb = t.ldc = t.cols = vectors * lk_set->lanes;
+            t.b = pack + i * k;
+            lk_set->tile((int)(stop - j), vectors, &t);
+            lk_set->transpose(stop - j, least(t.cols, m - i), tile, t.ldc, shape->c + i * n + j, n, stop - j);
+        }
+        j = stop;
+    }
+}
 
 int64_t lk_gemm_pack_floats(int64_t n, int64_t k)
 {
-    return (n + 32) * (k + 32);
+    return round_up(n, LK_TILE_MAX_WIDTH) * round_up(k, LK_TILE_MAX_WIDTH);
+}
+
+/* Rows of x to turn at a time: whole panels, within the scratch (n k floats hold fewer than n rows) and the
+ * cache. */
+static int64_t turned_rows(int64_t m, int64_t k)
+{
+    const int64_t rows = TURNED_FLOATS / k / LK_TILE_MAX_WIDTH * LK_TILE_MAX_WIDTH;
+    return rows < LK_TILE_MAX_WIDTH ? least(m, LK_TILE_MAX_WIDTH) : least(m, rows);
 }
 
 void lk_dense_forward(int64_t m, int64_t n, int64_t k, const float *x, const float *w, const float *bias,
                       lk_epilogue epilogue, float slope, float *y, float *z, float *pack)
 {
-    (void)pack;
-    lk_ref_dense_forward(m, n, k, x, w, bias, epilogue, slope, y, z);
+    const bool relu = epilogue == LK_EPI_RELU, later = !relu && epilogue != LK_EPI_NONE;
+    float     *out = lk_epilogue_keeps_input(epilogue) && z ? z : y;
+    if (lk_set->products_by_blas) {
+        lk_blas_gemm(m, n, k, 1.0f, x, k, false, w, k, true, 0.0f, out, n);
+        lk_blas_bias(m, n, bias, out);
+        lk_act_forward(epilogue, slope, m * n, out, y);
+        return;
+    }
+    const int        relu_flag = relu ? LK_TILE_RELU : 0;
+    const right_side side = {w, k, true};
+    if (m * (k + n) < n * k) {
+        const int64_t step = turned_rows(m, k);
+        for (int64_t i = 0; i < m; i += step) {
+            const lk_tile_call t = {.bias = bias, .c = out + i * n};
+            turned_product(least(step, m - i), n, k, &t, x + i * k, w,
+                           relu_flag | (bias ? LK_TILE_ROW_BIAS : 0), pack);
+        }
+    } else {
+        const lk_tile_call t = {.a = x, .row_a = k, .col_a = 1, .bias = bias, .c = out, .ldc = n};
+        product(m, n, k, &t, &side, 0, relu_flag | (bias ? LK_TILE_BIAS : 0), pack);
+    }
+    if (later) lk_act_forward(epilogue, slope, m * n, out, y);
 }
 
 void lk_dense_backward_data(int64_t m, int64_t n, int64_t k, const float *d_y, const float *w, bool add,
                             float *d_x, float *pack)
 {
-    (void)pack;
-    lk_ref_dense_backward_data(m, n, k, d_y, w, add, d_x);
-}
-
-int64_t lk_dense_weight_scratch(int n_lanes, int64_t n, int64_t k)
-{
-    return (n + 32) * (k + 32) * n_lanes;
-}
-
-void lk_dense_backward_weight(int n_lanes, const int64_t *start, int64_t n, int64_t k, const float *d_y,
-                              const float *x, bool add, float *d_w, float *d_bias, float *scratch)
-{
-    (void)scratch;
-    lk_ref_dense_backward_weight(n_lanes, start, n, k, d_y, x, add, d_w, d_bias);
+    if (lk_set->products_by_blas) {
+        lk_blas_gemm(m, k, n, 1.0f, d_y, n, false, w, k, false, add ? 1.0f : 0.0f, d_x, k);
+        return;
+    }
+    const right_side   side = {w, k, false};
+    const lk_tile_call t = {.a = d_y, .row_a = n, .col_a = 1, .c = d_x, .ldc = k};
+    product(m, k, n, &t, &side, add ? LK_TILE_START_C : 0, 0, pack);
 }
 
 void lk_gemm(int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t row_a, int64_t col_a,
              const float *b, int64_t ldb, bool trans_b, float beta, float *c, int64_t ldc, float *pack)
 {
-    (void)pack;
-    lk_ref_gemm(m, n, k, alpha, a, row_a, col_a, b, ldb, trans_b, beta, c, ldc);
-}
-
-bool lk_fold_rows(int n_lanes, const bool *present, int64_t n, float *value, int64_t stride)
-{
-    bool here[64 * 64]; /* far above any lane count that one call may hold */
-    for (int i = 0; i < n_lanes; i++) here[i] = present[i];
-    for (int width = 1; width < n_lanes; width *= 2) {
-        for (int lo = 0; lo + width < n_lanes; lo += 2 * width) {
-            float *left = value + lo * stride, *right = value + (lo + width) * stride;
-            if (here[lo] && here[lo + width]) {
-                for (int64_t j = 0; j < n; j++) left[j] += right[j];
-            } else if (here[lo + width]) {
-                for (int64_t j = 0; j < n; j++) left[j] = right[j];
-            }
-            here[lo] = here[lo] || here[lo + width];
-        }
+    if (lk_set->products_by_blas) {
+        lk_blas_gemm(m, n, k, alpha, a, col_a == 1 ? row_a : col_a, col_a != 1, b, ldb, trans_b, beta, c,
+                     ldc);
+        return;
     }
-    if (n_lanes > 0 && here[0]) return true;
-    for (int64_t j = 0; j < n; j++) value[j] = 0.0f;
-    return false;
+    const right_side   side = {b, ldb, trans_b};
+    const int          end = (alpha != 1.0f ? LK_TILE_SCALE : 0) | (beta != 0.0f ? LK_TILE_ADD_C : 0);
+    const lk_tile_call t = {
+        .a = a, .row_a = row_a, .col_a = col_a, .c = c, .ldc = ldc, .alpha = alpha, .beta = beta};
+    product(m, n, k, &t, &side, 0, end, pack);
 }

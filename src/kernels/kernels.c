@@ -1,29 +1,84 @@
 #include "kernels/kernels.h"
 
-#include <cblas.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/alloc.h"
 #include "core/clock.h"
+#include "kernels/blas.h"
+#include "kernels/set.h"
 
-static const char *chosen = "portable";
-static char        detail[160];
+const lk_kernel_set *lk_set = &lk_set_portable;
+
+static lk_kernel_set blas_set; /* the best own set, with products by CBLAS */
+static char          detail[160];
+
+static const char *const names = "auto, avx512, haswell, portable, openblas";
+
+/* Best set first. */
+static const lk_kernel_set *const sets[] = {
+#ifdef LK_KERNELS_X86
+    &lk_set_avx512,
+    &lk_set_haswell,
+#endif
+    &lk_set_portable,
+};
+enum { N_SETS = sizeof sets / sizeof sets[0] };
+
+static bool cpu_has(const lk_kernel_set *set)
+{
+#ifdef LK_KERNELS_X86
+    __builtin_cpu_init();
+    const bool haswell = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (set == &lk_set_avx512)
+        return haswell && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+               __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+    if (set == &lk_set_haswell) return haswell;
+#endif
+    return set == &lk_set_portable;
+}
+
+static const lk_kernel_set *best_set(void)
+{
+    for (int i = 0; i < N_SETS; i++)
+        if (cpu_has(sets[i])) return sets[i];
+    return &lk_set_portable;
+}
 
 lk_status lk_kernels_select(const char *name)
 {
-    lk_status st = LK_OK;
-    LK_CHECK(strcmp(name, "auto") == 0 || strcmp(name, "portable") == 0, LK_E_CONFIG,
-             "kernels '%s' is not one of auto, portable", name);
-    openblas_set_num_threads(1);
-    snprintf(detail, sizeof detail, "%s, %s, 1 thread", chosen, openblas_get_config());
+    lk_status            st = LK_OK;
+    const lk_kernel_set *set = NULL;
+    char                 blas[96];
+
+    if (strcmp(name, "auto") == 0) {
+        set = best_set();
+    } else if (strcmp(name, "openblas") == 0) {
+        blas_set = *best_set();
+        blas_set.name = "openblas";
+        blas_set.products_by_blas = true;
+        set = &blas_set;
+    } else {
+        bool known = strcmp(name, "avx512") == 0 || strcmp(name, "haswell") == 0;
+        for (int i = 0; i < N_SETS; i++) {
+            if (strcmp(name, sets[i]->name) != 0) continue;
+            known = true;
+            set = cpu_has(sets[i]) ? sets[i] : NULL;
+        }
+        LK_CHECK(known, LK_E_CONFIG, "kernels '%s' is not one of %s", name, names);
+        LK_CHECK(set, LK_E_CONFIG, "kernels '%s': this CPU lacks these instructions; the best it has is '%s'",
+                 name, best_set()->name);
+    }
+    lk_set = set;
+    lk_blas_start(blas, sizeof blas);
+    snprintf(detail, sizeof detail, "%s, %s, 1 thread", set->name, blas);
 done:
     return st;
 }
 
 const char *lk_kernels_name(void)
 {
-    return chosen;
+    return lk_set->name;
 }
 
 const char *lk_kernels_detail(void)
@@ -33,22 +88,20 @@ const char *lk_kernels_detail(void)
 
 int lk_kernels_rows_independent(void)
 {
-    return 1;
+    return !lk_set->products_by_blas;
 }
 
 double lk_kernels_sgemm_rate(double seconds)
 {
     enum { N = 1024 };
-    const size_t bytes = sizeof(float) * N * N;
-    double       best = 0.0;
-    float       *a = NULL;
-    if (lk_alloc_array(3, bytes, (void **)&a) != LK_OK) return 0.0;
+    double best = 0.0;
+    float *a = NULL; /* three matrices, one after the other */
+    if (LK_ALLOC(3 * N * N, &a) != LK_OK) return 0.0;
     for (int i = 0; i < 2 * N * N; i++) a[i] = (float)(i % 7) - 3.0f;
     const double begin = lk_clock_seconds();
     do {
         const double t = lk_clock_seconds();
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, N, N, N, 1.0f, a, N, a + N * N, N, 0.0f,
-                    a + 2 * N * N, N);
+        lk_blas_gemm(N, N, N, 1.0f, a, N, false, a + N * N, N, false, 0.0f, a + 2 * N * N, N);
         const double rate = 2.0 * N * N * N / (lk_clock_seconds() - t) * 1e-9;
         best = rate > best ? rate : best;
     } while (lk_clock_seconds() - begin < seconds);

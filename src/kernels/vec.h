@@ -58,8 +58,9 @@ void lk_layer_norm_forward(int64_t rows, int64_t n, float epsilon, const float *
 void lk_layer_norm_backward(int64_t rows, int64_t n, const float *x, const float *scale, const float *mean,
                             const float *rstd, const float *d_y, float *d_x, float *d_scale, float *d_shift);
 /**
- * d_bias [c] = column sums of d_y [rows, c] for one lane. Overwritten; zeros without rows. Order of additions: in
- * blocks of 1,024 rows, four chains a block (row r of it in chain r mod 4), joined (0 + 1) + (2 + 3), blocks in order.
+ * d_bias [c] = column sums of d_y [rows, c] for one lane. Overwritten; zeros without rows. Order of
+ * additions: in blocks of 1,024 rows, four chains a block (row r of it in chain r mod 4), joined (0 + 1) + (2
+ * + 3), blocks in order.
  */
 void lk_column_sums(int64_t rows, int64_t c, const float *d_y, float *d_bias);
 
