@@ -1,0 +1,258 @@
+/* The file: image, user block, hash; written whole or not at all, verified before HDF5 sees a byte. */
+#include "checkpoint/checkpoint.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "core/alloc.h"
+#include "io/atomic.h"
+
+enum { USER_BLOCK = 512, FORMAT = 1 };
+
+static const char MAGIC[] = "LOCKSTEP ";
+
+struct lk_checkpoint_writer {
+    lk_h5  *file;  /* owned until sealed */
+    char   *image; /* owned once sealed */
+    size_t  size;
+    int64_t step;
+};
+
+struct lk_checkpoint {
+    char   *image; /* owned; the file's bytes, which `file` reads from */
+    lk_h5  *file;
+    int64_t step;
+};
+
+static void hex_of(XXH128_hash_t hash, char hex[33])
+{
+    snprintf(hex, 33, "%016llx%016llx", (unsigned long long)hash.high64, (unsigned long long)hash.low64);
+}
+
+/* ---- writing ---- */
+
+lk_status lk_checkpoint_begin(lk_checkpoint_writer **out)
+{
+    lk_status st = LK_OK;
+    *out = NULL;
+    LK_TRY(LK_ALLOC(1, out));
+    LK_TRY(lk_h5_create_image(&(*out)->file));
+done:
+    if (st != LK_OK) lk_checkpoint_abandon(out);
+    return st;
+}
+
+lk_h5 *lk_checkpoint_file(lk_checkpoint_writer *writer)
+{
+    return writer->file;
+}
+
+static lk_status put_span(lk_h5 *file, const char *prefix, const lk_span *span, const float *values)
+{
+    lk_status st = LK_OK;
+    char      path[2 * LK_PATH_BYTES + 2];
+    snprintf(path, sizeof path, "%s/%s", prefix, span->name);
+    LK_TRY(lk_h5_write(file, path, LK_H5_F32, span->shape.n_axes, span->shape.axis, values));
+    if (*span->axes) LK_TRY(lk_h5_put_text(file, path, "axes", span->axes));
+done:
+    return st;
+}
+
+lk_status lk_checkpoint_put_spans(lk_checkpoint_writer *writer, const char *prefix,
+                                  const lk_span_table *spans, unsigned kinds, const float *buffer)
+{
+    lk_status    st = LK_OK;
+    int          n = 0;
+    const char **names = NULL;
+    LK_TRY(LK_ALLOC(spans->n_spans, &names));
+    for (int i = 0; i < spans->n_spans; i++) {
+        const lk_span *span = &spans->spans[i];
+        if (!(kinds >> span->kind & 1)) continue;
+        LK_TRY(put_span(writer->file, prefix, span, buffer + span->offset));
+        names[n++] = span->name;
+    }
+    /* HDF5 lists by name; this is the reading order, that of the model. */
+    LK_TRY(lk_h5_put_texts(writer->file, prefix, "span_names", names, n));
+done:
+    lk_free(&names);
+    return st;
+}
+
+lk_status lk_checkpoint_seal(lk_checkpoint_writer *writer, int64_t step)
+{
+    lk_status st = LK_OK;
+    void     *image = NULL;
+    char      hex[33], header[USER_BLOCK] = "";
+    LK_TRY(lk_h5_put_int(writer->file, "/", "format", FORMAT));
+    LK_TRY(lk_h5_take_image(&writer->file, &image, &writer->size));
+    writer->image = image;
+    writer->step = step;
+    LK_CHECK(writer->size > USER_BLOCK, LK_E_BUG, "checkpoint: an image of %zu bytes", writer->size);
+    hex_of(XXH3_128bits(writer->image + USER_BLOCK, writer->size - USER_BLOCK), hex);
+    snprintf(header, sizeof header, "%s%d\nsize %zu\nxxh3 %s\nstep %lld\n", MAGIC, FORMAT, writer->size, hex,
+             (long long)step);
+    memcpy(writer->image, header, USER_BLOCK);
+done:
+    return st;
+}
+
+lk_status lk_checkpoint_commit(const lk_checkpoint_writer *writer, const char *path)
+{
+    char  temporary[PATH_MAX];
+    char *slash;
+    if (!writer->image) return lk_fail(LK_E_BUG, "checkpoint %s: not sealed", path);
+    snprintf(temporary, sizeof temporary, "%s", path);
+    slash = strrchr(temporary, '/');
+    /* One fixed name: safe under the run's lock, and a left-over is overwritten by the next write. */
+    snprintf(slash ? slash + 1 : temporary, 8, ".new");
+    return lk_atomic_write(path, temporary, writer->image, writer->size);
+}
+
+void lk_checkpoint_abandon(lk_checkpoint_writer **writer)
+{
+    if (!*writer) return;
+    lk_h5_abandon(&(*writer)->file);
+    lk_free(&(*writer)->image);
+    lk_free(writer);
+}
+
+/* ---- reading ---- */
+
+/* The user block may be anything: it is text only up to its first NUL. */
+static lk_status verify(const char *path, const char *image, size_t size, int64_t *step)
+{
+    lk_status          st = LK_OK;
+    char               header[USER_BLOCK + 1], claimed[33] = "", hex[33], expected[USER_BLOCK] = "";
+    int                format = 0;
+    unsigned long long bytes = 0;
+    long long          at = -1;
+    LK_CHECK(size > USER_BLOCK && !memcmp(image, MAGIC, strlen(MAGIC)), LK_E_DATA,
+             "%s is not a Lockstep checkpoint", path);
+    memcpy(header, image, USER_BLOCK);
+    header[USER_BLOCK] = '\0';
+    int n = sscanf(header, "LOCKSTEP %9d\nsize %19llu\nxxh3 %32[0-9a-f]\nstep %18lld\n", &format, &bytes,
+                   claimed, &at);
+    LK_CHECK(n >= 1, LK_E_DATA, "%s: the checkpoint's header is damaged", path);
+    LK_CHECK(format <= FORMAT, LK_E_DATA,
+             "%s was made by a newer version (format %d, this program reads up to %d)", path, format, FORMAT);
+    LK_CHECK(n == 4 && format == FORMAT && at >= 0, LK_E_DATA, "%s: the checkpoint's header is damaged",
+             path);
+    LK_CHECK(bytes == size, LK_E_DATA,
+             "%s is cut short or longer than it was: %zu bytes, its header says %llu", path, size, bytes);
+    hex_of(XXH3_128bits(image + USER_BLOCK, size - USER_BLOCK), hex);
+    LK_CHECK(!strcmp(hex, claimed), LK_E_DATA, "%s is corrupt: its hash is %s, its header says %s", path, hex,
+             claimed);
+    /* The header is not hashed, so it must be the very text that would be written today. */
+    snprintf(expected, sizeof expected, "%s%d\nsize %zu\nxxh3 %s\nstep %lld\n", MAGIC, FORMAT, size, hex, at);
+    LK_CHECK(!memcmp(expected, image, USER_BLOCK), LK_E_DATA, "%s: the checkpoint's header is damaged", path);
+    *step = at;
+done:
+    return st;
+}
+
+/* The step in the header is not covered by the hash: the one inside is. */
+static lk_status check_step(const char *path, lk_checkpoint *checkpoint)
+{
+    int64_t step = checkpoint->step;
+    if (lk_h5_has_attribute(checkpoint->file, "/state", "step")) {
+        lk_status st = lk_h5_get_int(checkpoint->file, "/state", "step", &step);
+        if (st != LK_OK) return st;
+    }
+    if (step == checkpoint->step) return LK_OK;
+    return lk_fail(LK_E_DATA, "%s: the checkpoint's header is damaged: step %lld there, %lld inside", path,
+                   (long long)checkpoint->step, (long long)step);
+}
+
+lk_status lk_checkpoint_open(const char *path, lk_checkpoint **out)
+{
+    lk_status      st = LK_OK;
+    lk_checkpoint *checkpoint = NULL;
+    size_t         size = 0;
+    *out = NULL;
+    LK_TRY(LK_ALLOC(1, &checkpoint));
+    LK_TRY(lk_file_read(path, (size_t)1 << 40, &checkpoint->image, &size));
+    LK_TRY(verify(path, checkpoint->image, size, &checkpoint->step));
+    LK_TRY(lk_h5_open_image(checkpoint->image, size, path, &checkpoint->file));
+    LK_TRY(check_step(path, checkpoint));
+    *out = checkpoint;
+    checkpoint = NULL;
+done:
+    lk_checkpoint_close(&checkpoint);
+    return st;
+}
+
+void lk_checkpoint_close(lk_checkpoint **checkpoint)
+{
+    if (!*checkpoint) return;
+    lk_h5_abandon(&(*checkpoint)->file);
+    lk_free(&(*checkpoint)->image);
+    lk_free(checkpoint);
+}
+
+lk_h5 *lk_checkpoint_h5(lk_checkpoint *checkpoint)
+{
+    return checkpoint->file;
+}
+
+int64_t lk_checkpoint_step(const lk_checkpoint *checkpoint)
+{
+    return checkpoint->step;
+}
+
+static lk_status get_span(lk_h5 *file, const char *prefix, const lk_span *span, float *values)
+{
+    lk_status  st = LK_OK;
+    lk_h5_info info;
+    lk_shape   found = {0};
+    int64_t    start[LK_H5_MAX_AXES] = {0};
+    char       path[2 * LK_PATH_BYTES + 2], expected[LK_SHAPE_TEXT_BYTES], actual[LK_SHAPE_TEXT_BYTES];
+    snprintf(path, sizeof path, "%s/%s", prefix, span->name);
+    LK_TRY(lk_h5_stat(file, path, &info));
+    found.n_axes = info.n_axes < LK_MAX_AXES ? info.n_axes : LK_MAX_AXES;
+    for (int i = 0; i < found.n_axes; i++) found.axis[i] = info.axis[i];
+    LK_CHECK(info.n_axes == span->shape.n_axes && lk_shape_equal(&found, &span->shape) &&
+                 info.type == LK_H5_F32,
+             LK_E_DATA, "%s in the checkpoint is %s, the model expects %s", path,
+             lk_shape_text(&found, actual), lk_shape_text(&span->shape, expected));
+    LK_TRY(lk_h5_read(file, path, start, span->shape.axis, LK_H5_F32, values));
+done:
+    return st;
+}
+
+lk_status lk_checkpoint_get_spans(lk_checkpoint *checkpoint, const char *prefix, const lk_span_table *spans,
+                                  unsigned kinds, float *buffer)
+{
+    for (int i = 0; i < spans->n_spans; i++) {
+        const lk_span *span = &spans->spans[i];
+        if (!(kinds >> span->kind & 1)) continue;
+        lk_status st = get_span(checkpoint->file, prefix, span, buffer + span->offset);
+        if (st != LK_OK) return st;
+    }
+    return LK_OK;
+}
+
+/* ---- hash ---- */
+
+static void hash_buffer(XXH3_state_t *state, const lk_span_table *spans, unsigned kinds, const float *buffer)
+{
+    for (int i = 0; i < spans->n_spans; i++)
+        if (kinds >> spans->spans[i].kind & 1)
+            XXH3_128bits_update(state, buffer + spans->spans[i].offset,
+                                (size_t)spans->spans[i].count * sizeof *buffer);
+}
+
+void lk_checkpoint_hash(const lk_span_table *spans, const float *state, unsigned kinds, float *const *slots,
+                        int n_slots, int64_t step, char hex[33])
+{
+    XXH3_state_t hash;
+    XXH3_128bits_reset(&hash);
+    hash_buffer(&hash, spans, kinds, state);
+    for (int i = 0; i < n_slots; i++) hash_buffer(&hash, spans, 1u << LK_SPAN_PARAMETER, slots[i]);
+    if (step >= 0) XXH3_128bits_update(&hash, &step, sizeof step);
+    hex_of(XXH3_128bits_digest(&hash), hex);
+}
