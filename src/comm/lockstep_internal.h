@@ -39,7 +39,8 @@ typedef struct lk_lockstep {
     lk_fold      fold;
     int          slab_at;              /* slab of the fringe node whose groups come now */
     int          first_tile, end_tile; /* my slice */
-    lk_exchange *exchange;             /* NULL on one host */
+    int *tile_place; /* owned [end_tile - first_tile]: slab with a tile's whole sum, -1: no lane has it */
+    lk_exchange *exchange; /* NULL on one host */
 } lk_lockstep;
 
 #endif

@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "comm/lockstep_internal.h"
+#include "comm/exchange.h"
 #include "comm/plan.h"
 #include "comm/tile.h"
 #include "core/alloc.h"
@@ -73,6 +73,8 @@ static lk_status allocate_private(lk_reduce *reduce, lk_lockstep *it)
         k = lk_comm_rank_on_host(reduce->comm);
     it->first_tile = lk_slice_cut(reduce->tiles, reduce->n_tiles, n, k);
     it->end_tile = lk_slice_cut(reduce->tiles, reduce->n_tiles, n, k + 1);
+    LK_TRY(LK_ALLOC(it->end_tile - it->first_tile, &it->tile_place));
+    if (lk_comm_n_hosts(reduce->comm) > 1) LK_TRY(lk_exchange_create(reduce, &it->exchange));
     reduce->info.n_slabs_host = it->n_slabs;
     for (int host = 0; host < lk_comm_n_hosts(reduce->comm); host++)
         reduce->info.fringe_total +=
@@ -170,6 +172,7 @@ static void destroy(lk_reduce *reduce)
 {
     lk_lockstep *it = reduce->impl;
     if (!it) return;
+    lk_exchange_destroy(&it->exchange);
     lk_window_destroy(&it->window);
     for (int i = 0; it->temp && i < it->n_temp; i++) lk_free(&it->temp[i]);
     lk_free(&it->temp);
@@ -181,6 +184,7 @@ static void destroy(lk_reduce *reduce)
     lk_free(&it->adds);
     lk_free(&it->present);
     lk_free(&it->scratch);
+    lk_free(&it->tile_place);
     lk_free(&reduce->impl);
 }
 
@@ -223,9 +227,8 @@ static void group_end(lk_reduce *reduce, int group, bool present)
     lk_lockstep *it = reduce->impl;
     double       start = lk_clock_seconds();
     lk_node      top = it->slab_node[it->slab_at];
-    int          t = it->fold.n_present;
     int          n_adds = lk_fold_push(&it->fold, reduce->options.lanes, top, reduce->groups[group], present);
-    for (; n_adds > 0; n_adds--, t--) {
+    for (int t = it->fold.n_present + n_adds - 1; n_adds > 0; n_adds--, t--) {
         float *left = fold_buffer(it, t - 1);
         lk_tile_add(reduce->spans->total_floats, left, fold_buffer(it, t), left);
     }
@@ -274,10 +277,15 @@ static float *at_place(const lk_lockstep *it, int place, const lk_tile *tile)
     return it->scratch + (int64_t)(place - it->n_slabs) * LK_TILE_FLOATS;
 }
 
+static const float *tile_sum(const lk_lockstep *it, int tile, int64_t offset)
+{
+    int slab = it->tile_place[tile - it->first_tile];
+    return slab < 0 ? NULL : it->slab[slab] + offset;
+}
+
 static void host_sum(lk_reduce *reduce, lk_lockstep *it)
 {
     double start = lk_clock_seconds();
-    int    place = it->n_host_fringe == 1 ? it->place[0] : -1;
     for (int t = it->first_tile; t < it->end_tile; t++) {
         const lk_tile *tile = &reduce->tiles[t];
         for (int k = 0; k < it->n_adds; k++) {
@@ -285,10 +293,37 @@ static void host_sum(lk_reduce *reduce, lk_lockstep *it)
             lk_tile_add(tile->count, at_place(it, add->a, tile), at_place(it, add->b, tile),
                         at_place(it, add->out, tile));
         }
-        if (!it->exchange) /* measured while it is in cache; with more hosts the sum is not complete yet */
-            lk_reduce_measure_tile(reduce, tile, place < 0 ? NULL : it->slab[place] + tile->offset);
+        if (it->exchange) continue; /* the sum is not complete yet */
+        it->tile_place[t - it->first_tile] = it->place[0];
+        lk_reduce_measure_tile(reduce, tile, tile_sum(it, t, tile->offset)); /* while it is in cache */
     }
     reduce->info.sum_s += lk_clock_seconds() - start;
+}
+
+/* Sums of all hosts; a failure is left for this host's ranks to find after the barrier. */
+static void exchange(lk_reduce *reduce, lk_lockstep *it)
+{
+    if (!it->exchange) return;
+    int *broken = &it->broken[lk_comm_rank_on_host(reduce->comm)];
+    *broken = (int)lk_exchange_run(it->exchange, reduce);
+    double start = lk_clock_seconds();
+    for (int t = it->first_tile; t < it->end_tile && !*broken; t++)
+        lk_reduce_measure_tile(reduce, &reduce->tiles[t], tile_sum(it, t, reduce->tiles[t].offset));
+    reduce->info.norm_s += lk_clock_seconds() - start;
+    reduce->info.n_exchange_steps++;
+}
+
+static lk_status exchange_failure(const lk_reduce *reduce, const lk_lockstep *it)
+{
+    int me = lk_comm_rank_on_host(reduce->comm),
+        n = lk_comm_host_ranks(reduce->comm, lk_comm_host(reduce->comm));
+    if (it->broken[me]) return (lk_status)it->broken[me]; /* its message is still this thread's */
+    for (int i = 0; i < n; i++)
+        if (it->broken[i])
+            return lk_fail((lk_status)it->broken[i],
+                           "the exchange between hosts failed on rank %d of host %s", i,
+                           lk_comm_host_name(reduce->comm, lk_comm_host(reduce->comm)));
+    return LK_OK;
 }
 
 /* All ranks of the host read the same window, so all come to the same verdict. */
@@ -297,9 +332,11 @@ static lk_status verdict(lk_reduce *reduce, lk_lockstep *it, lk_step_result *res
     lk_status st = LK_OK;
     double    start = lk_clock_seconds();
     lk_record all;
-    memcpy(&all, &it->records[0], lk_record_bytes(&it->records[0]));
-    for (int i = 1; i < lk_comm_host_ranks(reduce->comm, lk_comm_host(reduce->comm)); i++)
-        lk_record_merge(&all, &it->records[i]);
+    if (it->exchange) LK_TRY(exchange_failure(reduce, it));
+    const lk_record *first = it->exchange ? it->merged : &it->records[0];
+    memcpy(&all, first, lk_record_bytes(first));
+    if (!it->exchange)
+        for (int i = 1; i < lk_comm_size(reduce->comm); i++) lk_record_merge(&all, &it->records[i]);
     result->flags = all.flags;
     LK_TRY(lk_record_status(&all));
     lk_reduce_sum_rows(reduce);
@@ -315,7 +352,7 @@ static void update(lk_reduce *reduce, lk_lockstep *it, const lk_factors *factors
     double start = lk_clock_seconds();
     for (int t = it->first_tile; t < it->end_tile; t++) {
         const lk_tile *tile = &reduce->tiles[t];
-        lk_reduce_update_tile(reduce, tile, it->slab[it->place[0]] + tile->offset, factors, hook, context);
+        lk_reduce_update_tile(reduce, tile, tile_sum(it, t, tile->offset), factors, hook, context);
     }
     reduce->info.update_s += lk_clock_seconds() - start;
 }
@@ -330,6 +367,7 @@ static lk_status finish(lk_reduce *reduce, lk_status local, unsigned flags, lk_t
     barrier(reduce); /* 1: slabs are complete, nobody reads parameters any more */
     plan_host_sum(reduce, it);
     host_sum(reduce, it);
+    exchange(reduce, it);
     barrier(reduce); /* 2: all tiles are measured; no parameter has moved */
     st = verdict(reduce, it, result, &factors);
     if (st == LK_OK) update(reduce, it, &factors, hook, context);

@@ -146,11 +146,9 @@ void lk_tree_sum_rows(const double *rows, const bool *present, int n_lanes, int 
         lk_fold_start(&fold);
         for (int lane = 0; lane < n_lanes; lane++) {
             bool here = !present || present[lane];
-            int  t = fold.n_present;
-            if (here) stack[t] = rows[(int64_t)lane * n + column];
-            for (int adds = lk_fold_push(&fold, n_lanes, top, (lk_node){lane, 1}, here); adds > 0;
-                 adds--, t--)
-                stack[t - 1] += stack[t];
+            if (here) stack[fold.n_present] = rows[(int64_t)lane * n + column];
+            int adds = lk_fold_push(&fold, n_lanes, top, (lk_node){lane, 1}, here);
+            for (int t = fold.n_present + adds - 1; adds > 0; adds--, t--) stack[t - 1] += stack[t];
         }
         out[column] = fold.n_present ? stack[0] : 0;
     }

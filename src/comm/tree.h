@@ -48,8 +48,8 @@ typedef struct lk_fold {
 
 void lk_fold_start(lk_fold *fold);
 /**
- * Pushes a group under the fringe node `top`; returns the number of additions now due: with t the buffer of
- * this group (n_present before the call), buffer t-1 += buffer t, then t-2 += t-1, and so on.
+ * Pushes a group under the fringe node `top`; returns the number n of additions now due. With t = n_present +
+ * n - 1 after the call: buffer t-1 += buffer t, then t-2 += t-1, and so on, n times.
  */
 int lk_fold_push(lk_fold *fold, int lanes, lk_node top, lk_node group, bool present);
 /** The top of the tree is complete: one node is left and it is `top`. */
