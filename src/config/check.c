@@ -17,7 +17,7 @@ static lk_setting *new_setting(const lk_option *option, const char *name, const 
     setting->option = option;
     setting->name = name;
     if (!node || node->fallback) return setting;
-    setting->mark = node->key ? node->key->mark : node->mark;
+    setting->mark = node->key && !node->mark.set ? node->key->mark : node->mark;
     setting->value_mark = node->mark;
     setting->origin = node->mark.set ? LK_ORIGIN_SET : LK_ORIGIN_FILE;
     return setting;
@@ -49,32 +49,33 @@ static lk_mark mark_of(const lk_tree *node)
 
 /* ---- maps ---- */
 
+/* A misspelt key is reported and then read as the one that was meant: what stands below it is checked too. */
 static void unknown_keys(const lk_option *map, const char *name, const lk_tree *node, lk_problems *problems)
 {
-    for (const lk_tree *child = node->first; child; child = child->next) {
-        const char *key = child->key->text;
+    for (lk_tree *child = node->first; child; child = child->next) {
+        lk_suggestion answer = {"", NULL};
+        const char   *key = child->key->text;
         if (lk_option_child(map, key)) continue;
-        const char *hint = lk_problems_full(problems) ? "" : lk_suggest_key(problems->pool, map, key);
+        if (!lk_problems_full(problems)) answer = lk_suggest_key(problems->pool, map, key);
         lk_problems_add(problems, child->key->mark, "unknown key '%s'%s%s", key,
-                        in_place(map, name, problems), hint);
+                        in_place(map, name, problems), answer.text);
+        if (answer.option) child->meant = lk_option_name(answer.option);
     }
 }
 
-/* A key that is missing because its name is misspelt was reported already. */
-static bool is_misspelt(const lk_option *map, const lk_tree *node, const char *key, lk_problems *problems)
+static const lk_tree *find_meant(const lk_tree *map, const char *key)
 {
-    for (const lk_tree *child = node ? node->first : NULL; child; child = child->next)
-        if (child->key && !lk_option_child(map, child->key->text) &&
-            lk_suggest_names(problems->pool, map, child->key->text, key))
-            return true;
-    return false;
+    const lk_tree *child = lk_tree_find(map, key);
+    if (child || !map) return child;
+    for (child = map->first; child; child = child->next)
+        if (child->meant && !strcmp(child->meant, key)) return child;
+    return NULL;
 }
 
 static void missing_key(const lk_option *map, const char *name, const lk_option *option, const lk_tree *node,
                         lk_problems *problems)
 {
     const char *key = lk_option_name(option);
-    if (lk_problems_full(problems) || is_misspelt(map, node, key, problems)) return;
     if (!map->path[0])
         lk_problems_add(problems, mark_of(node), "'%s' is missing%s", key,
                         strcmp(key, "lockstep") ? ""
@@ -90,13 +91,12 @@ static void check_children(lk_setting *setting, const lk_option *map, const lk_t
     if (node) unknown_keys(map, setting->name, node, problems);
     for (const lk_option *row = NULL; (row = lk_option_next(map, row));) {
         const char    *name = lk_option_name(row);
-        const lk_tree *child = lk_tree_find(node, name);
+        const lk_tree *child = find_meant(node, name);
         if (!child && row->flags & LK_OPTION_REQUIRED) {
             if (node) missing_key(map, setting->name, row, node, problems);
             continue;
         }
-        bool absent = !child && !row->fallback && row->kind != LK_OPTION_MAP;
-        if (absent || (!child && row->kind == LK_OPTION_MAP && map->kind == LK_OPTION_CHOICE)) continue;
+        if (!child && !row->fallback && row->kind != LK_OPTION_MAP) continue; /* stays absent */
         append(setting, check_option(row, name, child, problems));
     }
 }
@@ -172,10 +172,11 @@ static lk_setting *check_alternative(const lk_option *choice, const lk_tree *nod
     }
     const lk_option *option = lk_option_child(choice, name->text);
     if (!option) {
-        const char *hint =
-            lk_problems_full(problems) ? "" : lk_suggest_key(problems->pool, choice, name->text);
-        lk_problems_add(problems, name->mark, "unknown %s '%s'%s", noun, name->text, hint);
-        return NULL;
+        lk_suggestion answer = {"", NULL};
+        if (!lk_problems_full(problems)) answer = lk_suggest_key(problems->pool, choice, name->text);
+        lk_problems_add(problems, name->mark, "unknown %s '%s'%s", noun, name->text, answer.text);
+        option = answer.option;
+        if (!option) return NULL;
     }
     const char *known = lk_option_name(option);
     if (options && !lk_tree_is_null(options)) return check_map(option, known, options, problems);
@@ -221,8 +222,11 @@ static lk_setting *check_choices(const lk_option *option, const char *name, cons
     }
     if (!node->n && option->flags & LK_OPTION_WHOLE)
         lk_problems_add(problems, node->mark, "%s: the list is empty", name);
-    for (const lk_tree *item = node->first; item; item = item->next)
-        append(setting, check_alternative(option, item, problems));
+    for (const lk_tree *item = node->first; item; item = item->next) {
+        lk_setting *alternative = check_alternative(option, item, problems);
+        append(setting, alternative);
+        if (!alternative) setting->broken = true;
+    }
     return setting;
 }
 

@@ -62,12 +62,18 @@ static double finish_split(lk_setting *root, const char *path, lk_problems *prob
     lk_setting *split = lk_setting_get(root, path);
     lk_setting *files = lk_setting_get(split, "files"), *fraction = lk_setting_get(split, "fraction");
     if (!split || split->text) return 0;
-    if (files && fraction)
-        lk_problems_add(problems, fraction->mark, "%s: files and fraction exclude each other", split->name);
-    if (!files && !fraction && !split->n)
+    if (files && fraction) {
+        if (files->origin == fraction->origin)
+            lk_problems_add(problems, fraction->mark, "%s: files and fraction exclude each other",
+                            split->name);
+        drop(split,
+             fraction->origin > files->origin ? files : fraction); /* the command line beats the file */
+        return finish_split(root, path, problems);
+    }
+    if (!split->n)
         lk_problems_add(problems, split->mark, "%s needs files, or a fraction of the training data",
                         split->name);
-    return fraction && !files ? fraction->number : 0;
+    return fraction ? fraction->number : 0;
 }
 
 static void finish_given(lk_setting *normalise, lk_problems *problems)
@@ -170,10 +176,28 @@ static void finish_monitors(lk_setting *root, lk_problems *problems)
 
 /* ---- model and loss ---- */
 
+/* Blocks within blocks: bounded so that the rendered form, one level a key, stays within the depth of a YAML
+ * tree. */
+enum { MOST_NESTED = 8 };
+
+static void check_nesting(const lk_setting *layers, int depth, lk_problems *problems)
+{
+    for (const lk_setting *layer = layers ? layers->first : NULL; layer; layer = layer->next) {
+        const lk_setting *body = lk_setting_get(layer, "layers");
+        if (body && depth == MOST_NESTED)
+            lk_problems_add(problems, layer->mark, "blocks are nested more than %d deep", MOST_NESTED);
+        else if (body)
+            check_nesting(body, depth + 1, problems);
+        if (body && depth < MOST_NESTED)
+            check_nesting(lk_setting_get(layer, "shortcut"), depth + 1, problems);
+    }
+}
+
 /* The layer whose output the loss sees, shape changes aside; NULL where that takes more than a look. */
 static const lk_setting *last_layer(const lk_setting *layers)
 {
     const lk_setting *found = NULL;
+    if (layers && layers->broken) return NULL;
     for (const lk_setting *layer = layers ? layers->first : NULL; layer; layer = layer->next)
         if (strcmp(layer->name, "flatten") != 0 && strcmp(layer->name, "reshape") != 0) found = layer;
     if (found && !strcmp(found->name, "repeat")) return last_layer(lk_setting_get(found, "layers"));
@@ -206,5 +230,6 @@ void lk_settings_finish(lk_setting *root, lk_problems *problems)
     finish_lanes(root, problems);
     finish_data(root, problems);
     finish_monitors(root, problems);
+    check_nesting(lk_setting_get(root, "model"), 1, problems);
     check_softmax_trap(root, problems);
 }

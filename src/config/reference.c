@@ -90,8 +90,9 @@ static bool is_alternative(const char *parent_path)
 /* A row of the table: key, what it takes, default, whether it can change a bit, meaning. */
 static void write_row(lk_pool *pool, const lk_option *o, const char *key, lk_str *out)
 {
-    lk_str_printf(out, "| `%s` | %s | %s | %s | %s |\n", key, type(pool, o), fallback(pool, o),
-                  o->flags & LK_OPTION_FREE ? "free" : "result", o->help);
+    const char *effect = o->kind == LK_OPTION_MAP ? "" : o->flags & LK_OPTION_FREE ? "free" : "result";
+    lk_str_printf(out, "| `%s` | %s | %s | %s | %s |\n", key, type(pool, o), fallback(pool, o), effect,
+                  o->help);
 }
 
 /* A path without its first part, and shared groups without their sign: "adam.learning_rate", "path". */
@@ -121,13 +122,13 @@ static void write_rows_below(lk_pool *pool, const lk_option *section, lk_str *ou
     }
 }
 
-static const char table_head[] = "\n| key | takes | default | effect | meaning |\n|---|---|---|---|---|\n";
+static const char table_head[] = "\n\n| key | takes | default | effect | meaning |\n|---|---|---|---|---|\n";
 
 static void write_section(lk_pool *pool, const lk_option *section, lk_str *out)
 {
-    lk_str_printf(out, "\n## `%s`\n\n%s ", section->path, section->help);
+    lk_str_printf(out, "\n## `%s`\n\n%s", section->path, section->help);
     if (section->kind == LK_OPTION_CHOICE || section->kind == LK_OPTION_CHOICES)
-        lk_str_printf(out, "Takes %s, written `name` or `{name: {options}}`%s%s.", type(pool, section),
+        lk_str_printf(out, " Takes %s, written `name` or `{name: {options}}`%s%s.", type(pool, section),
                       section->flags & LK_OPTION_REQUIRED ? "; required" : "",
                       section->fallback ? lk_pool_printf(pool, "; default `%s`", section->fallback) : "");
     if (!strcmp(section->path, "model"))
@@ -135,7 +136,7 @@ static void write_section(lk_pool *pool, const lk_option *section, lk_str *out)
             out,
             " Every layer also takes `name` (in messages, in checkpoints and for `--set`; numbered by kind "
             "without it) and `from` (names of the layers or inputs it takes; without it the layer above).");
-    lk_str_append(out, table_head + 0);
+    lk_str_append(out, table_head);
     write_rows_below(pool, section, out);
 }
 
@@ -146,7 +147,7 @@ static bool has_children(const lk_option *o)
 
 static void write_shared(lk_pool *pool, const char *path, const char *title, const char *text, lk_str *out)
 {
-    lk_str_printf(out, "\n## %s\n\n%s\n%s", title, text, table_head);
+    lk_str_printf(out, "\n## %s\n\n%s%s", title, text, table_head);
     write_rows_below(pool, lk_option_find(path), out);
 }
 
@@ -163,7 +164,7 @@ static void write_all(lk_pool *pool, lk_str *out)
         "change the outcome of a run, so a run directory holds on to them; keys marked `free` cannot. The "
         "first "
         "bold-faced name of a group may be followed by its options; one that has a single main option takes "
-        "its value directly: `dropout: 0.3`.\n\n## Top level\n");
+        "its value directly: `dropout: 0.3`.\n\n## Top level");
     lk_str_append(out, table_head);
     for (const lk_option *row = NULL; (row = lk_option_next(top, row));) write_row(pool, row, row->path, out);
     for (const lk_option *row = NULL; (row = lk_option_next(top, row));)

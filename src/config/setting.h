@@ -30,7 +30,8 @@ struct lk_setting {
     bool        flag;
     lk_when     when;
 
-    bool        list; /* the children are items */
+    bool        list;   /* the children are items */
+    bool        broken; /* an item was left out: what is last is not known */
     lk_setting *first, *last, *next;
     int         n;
 };

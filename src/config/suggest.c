@@ -336,6 +336,7 @@ static int tolerance(const char *word)
     return n <= 3 ? 1 : n <= 6 ? 2 : 3;
 }
 
+/* The one or two nearest of the candidates tried so far. */
 typedef struct nearest {
     const char *word;
     const char *found[2];
@@ -359,6 +360,11 @@ static const char *nearest_text(lk_pool *pool, const nearest *near)
     return lk_pool_printf(pool, " (did you mean '%s'?)", near->found[0]);
 }
 
+static lk_suggestion did_you_mean(lk_pool *pool, const lk_option *option)
+{
+    return (lk_suggestion){lk_pool_printf(pool, " (did you mean '%s'?)", lk_option_name(option)), option};
+}
+
 /* `place` may be spoken of by its own path or by that of the rows it shares. */
 static bool at_place(const foreign_name *entry, const lk_option *place)
 {
@@ -366,20 +372,21 @@ static bool at_place(const foreign_name *entry, const lk_option *place)
            (place->like && !strcmp(entry->place, place->like));
 }
 
-static const char *foreign_key(lk_pool *pool, const lk_option *place, const char *word)
+/* Answers for this very place come before those for any. */
+static bool foreign_key(lk_pool *pool, const lk_option *place, const char *word, lk_suggestion *answer)
 {
-    /* Answers for this very place come before those for any. */
     for (int anywhere = 0; anywhere < 2; anywhere++) {
         for (size_t i = 0; i < sizeof foreign_names / sizeof *foreign_names; i++) {
             const foreign_name *entry = &foreign_names[i];
             if ((entry->place == NULL) != (anywhere == 1) || !at_place(entry, place)) continue;
             if (!same_name(entry->foreign, word)) continue;
-            if (entry->note) return lk_pool_printf(pool, " (%s)", entry->note);
-            if (lk_option_child(place, entry->ours))
-                return lk_pool_printf(pool, " (did you mean '%s'?)", entry->ours);
+            const lk_option *ours = entry->ours ? lk_option_child(place, entry->ours) : NULL;
+            if (ours) *answer = did_you_mean(pool, ours);
+            if (entry->note) answer->text = lk_pool_printf(pool, " (%s)", entry->note);
+            if (ours || entry->note) return true;
         }
     }
-    return NULL;
+    return false;
 }
 
 /* The word as a key of another section: "train.batch_size" for a batch_size at the top. */
@@ -413,38 +420,46 @@ const char *lk_suggest_children(lk_pool *pool, const lk_option *place)
     return list;
 }
 
-const char *lk_suggest_key(lk_pool *pool, const lk_option *place, const char *word)
+/* The same name in other dress: "LearningRate", or "units:10" without its blank. */
+static bool same_key(lk_pool *pool, const lk_option *place, const char *word, lk_suggestion *answer)
 {
-    nearest near = {.word = word, .distance = 99};
-    char    plain[WORD_BYTES];
-    size_t  colon = strcspn(word, ":");
+    size_t colon = strcspn(word, ":");
     for (const lk_option *row = NULL; (row = lk_option_next(place, row));) {
         const char *name = lk_option_name(row);
-        if (same_name(word, name)) return lk_pool_printf(pool, " (did you mean '%s'?)", name);
-        if (word[colon] == ':' && strlen(name) == colon && !strncmp(word, name, colon))
-            return lk_pool_printf(pool, " (a space is missing: '%s: %s')", name, word + colon + 1);
+        bool        joined = word[colon] && strlen(name) == colon && !strncmp(word, name, colon);
+        if (!joined && !same_name(word, name)) continue;
+        *answer = did_you_mean(pool, row);
+        if (joined)
+            answer->text = lk_pool_printf(pool, " (a blank is missing: '%s: %s')", name, word + colon + 1);
+        return true;
     }
-    if (!strcmp(word, "<<")) return " (merge keys are not read: write the keys out)";
-    const char *foreign = foreign_key(pool, place, word);
-    if (foreign) return foreign;
-    for (const lk_option *row = NULL; (row = lk_option_next(place, row));)
-        nearest_try(&near, lk_option_name(row));
-    const char *elsewhere = near.distance > 1 ? key_elsewhere(pool, place, word) : NULL;
-    if (elsewhere) return elsewhere;
-    if (!near.n) {
-        near.word = normal(word, plain);
-        for (const lk_option *row = NULL; (row = lk_option_next(place, row));)
-            nearest_try(&near, lk_option_name(row));
-    }
-    if (near.n) return nearest_text(pool, &near);
-    const char *children = lk_suggest_children(pool, place);
-    return children[0] ? lk_pool_printf(pool, " (known here: %s)", children) : "";
+    return false;
 }
 
-bool lk_suggest_names(lk_pool *pool, const lk_option *place, const char *word, const char *key)
+static void nearest_child(nearest *near, const lk_option *place, const char *word)
 {
-    const char *quoted = lk_pool_printf(pool, "'%s'", key);
-    return strstr(lk_suggest_key(pool, place, word), quoted) != NULL;
+    *near = (nearest){.word = word, .distance = 99};
+    for (const lk_option *row = NULL; (row = lk_option_next(place, row));)
+        nearest_try(near, lk_option_name(row));
+}
+
+lk_suggestion lk_suggest_key(lk_pool *pool, const lk_option *place, const char *word)
+{
+    lk_suggestion answer = {"", NULL};
+    nearest       near;
+    char          plain[WORD_BYTES];
+    if (!strcmp(word, "<<")) return (lk_suggestion){" (merge keys are not read: write the keys out)", NULL};
+    if (same_key(pool, place, word, &answer) || foreign_key(pool, place, word, &answer)) return answer;
+    nearest_child(&near, place, word);
+    const char *elsewhere = near.distance > 1 ? key_elsewhere(pool, place, word) : NULL;
+    if (elsewhere) return (lk_suggestion){elsewhere, NULL};
+    if (!near.n) nearest_child(&near, place, normal(word, plain));
+    if (near.n)
+        return (lk_suggestion){nearest_text(pool, &near),
+                               near.n == 1 ? lk_option_child(place, near.found[0]) : NULL};
+    const char *children = lk_suggest_children(pool, place);
+    if (children[0]) answer.text = lk_pool_printf(pool, " (known here: %s)", children);
+    return answer;
 }
 
 const char *lk_suggest_list(lk_pool *pool, const char *words)

@@ -8,12 +8,16 @@
 #include "config/table.h"
 #include "config/tree.h"
 
-/** What stands behind "unknown key 'lr' in optimizer.adam": " (did you mean 'learning_rate'?)", or "". */
-const char *lk_suggest_key(lk_pool *pool, const lk_option *place, const char *word);
-/** The same for a word of an option with `words`. */
+/** An answer: the text to put behind "unknown key 'lr' in optimizer.adam", and what was meant where that is
+ * clear. */
+typedef struct lk_suggestion {
+    const char      *text;   /* " (did you mean 'learning_rate'?)"; "" if nothing comes to mind */
+    const lk_option *option; /* the child of the place that was meant; NULL if unsure */
+} lk_suggestion;
+
+lk_suggestion lk_suggest_key(lk_pool *pool, const lk_option *place, const char *word);
+/** The text for a word that is not among an option's `words`. */
 const char *lk_suggest_word(lk_pool *pool, const lk_option *option, const char *word);
-/** True if the answer to `word` at `place` names `key`. */
-bool lk_suggest_names(lk_pool *pool, const lk_option *place, const char *word, const char *key);
 
 /** "a, b or c" from "a|b|c". */
 const char *lk_suggest_list(lk_pool *pool, const char *words);

@@ -81,7 +81,7 @@
            .help =                                                                                           \
                "Initial weights; default: he_normal before relu-like activations, glorot_uniform else."),    \
         CHOICE("model." kind_ ".bias_init", "initialiser", "constant", .like = "@init",                      \
-               .help = "Initial biases.")
+               .help = "Initial biases: 0.")
 #define PADDING(kind_)                                                                                       \
     PAIR("model." kind_ ".padding", "valid", 0, .words = "valid|same",                                       \
          .help =                                                                                             \

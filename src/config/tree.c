@@ -120,16 +120,23 @@ static char char_at(const reader *r, yaml_mark_t at)
     return at.index < r->size ? r->text[at.index] : '\0';
 }
 
-/* libyaml reports a file pattern without quotes as an alias or as a list that ends early. */
-static bool looks_like_glob(const reader *r, yaml_mark_t at)
+/* A file pattern without quotes: * outside quotes, or [ right behind a word. libyaml reports it as an alias
+ * or as a list that does not end. */
+static bool line_has_glob(const reader *r, size_t line)
 {
     size_t      size = 0;
-    const char *text = line_text(r, at.line, &size);
+    const char *text = line_text(r, line, &size);
+    char        quote = 0;
     for (size_t i = 0; text && i < size; i++) {
-        bool quoted = i > 0 && (text[i - 1] == '"' || text[i - 1] == '\'');
-        if (text[i] == '*' && !quoted && size >= i + 2) {
-            const char *quote = memchr(text, '"', i);
-            return !quote;
+        char before = i ? text[i - 1] : ' ';
+        if (quote) {
+            if (text[i] == quote) quote = 0;
+        } else if (text[i] == '"' || text[i] == '\'') {
+            quote = text[i];
+        } else if (text[i] == '#' && before == ' ') {
+            return false;
+        } else if (text[i] == '*' || (text[i] == '[' && !strchr(" ,[{:-", before))) {
+            return true;
         }
     }
     return false;
@@ -153,7 +160,7 @@ static void syntax_problem(reader *r)
     if (tab) {
         mark.column = tab;
         lk_problems_add(r->problems, mark, "a tab indents this line: YAML wants spaces");
-    } else if (looks_like_glob(r, p->problem_mark)) {
+    } else if (line_has_glob(r, p->problem_mark.line)) {
         lk_problems_add(r->problems, mark, "a file pattern with * or [ ] must stand in quotes: \"run_*.h5\"");
     } else if (p->context) {
         lk_problems_add(r->problems, mark, "YAML: %s (%s that begins at line %d)", p->problem, p->context,

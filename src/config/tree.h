@@ -24,6 +24,7 @@ struct lk_tree {
     const char  *text;     /* scalar */
     bool         quoted;   /* scalar in quotes or a block scalar: never a number */
     bool         fallback; /* not written anywhere: a default */
+    const char  *meant;    /* the key that a misspelt one stands for, once the check knows */
     lk_tree     *key;      /* scalar; of the children of a map */
     lk_tree     *first, *last, *next;
     int          n; /* children */

@@ -314,7 +314,9 @@ static bool read_text(const lk_tree *scalar, lk_setting *setting, lk_problems *p
 {
     unsigned    flags = setting->option->flags;
     const char *name = lk_option_name(setting->option), *text = scalar->text;
-    if (flags & LK_OPTION_FILES && !scalar->quoted && strpbrk(text, "*?[")) {
+    if (flags & LK_OPTION_FILES && !scalar->quoted && !scalar->mark.set && strpbrk(text, "*?[")) {
+        /* Read here as it was meant, but within { } the same pattern would break: so always in quotes. A
+         * shell has eaten those of --set. */
         lk_problems_add(problems, scalar->mark, "%s: a file pattern must stand in quotes: \"%s\"", name,
                         text);
         return false;

@@ -166,7 +166,7 @@ void lk_ref_channel_moments(int64_t rows, int64_t c, const float *x, float *mean
         const double m = join_column_parts(sum) / (double)rows;
         for (int64_t r = 0; r < rows; r++) {
             const double d = (double)x[r * c + j] - m;
-            squares[r % LK_COLUMN_PARTS] = fma(d, d, squares[r % LK_COLUMN_PARTS]);
+            squares[r % LK_COLUMN_PARTS] += d * d;
         }
         mean[j] = (float)m;
         variance[j] = (float)(join_column_parts(squares) / (double)rows);
@@ -216,7 +216,7 @@ void lk_ref_layer_norm_forward(int64_t rows, int64_t n, float epsilon, const flo
         const double m = join_row_parts(sum) / (double)n;
         for (int64_t j = 0; j < n; j++) {
             const double d = (double)x[j] - m;
-            squares[j % LK_ROW_PARTS] = fma(d, d, squares[j % LK_ROW_PARTS]);
+            squares[j % LK_ROW_PARTS] += d * d;
         }
         mean[r] = (float)m;
         rstd[r] = (float)(1.0 / sqrt(join_row_parts(squares) / (double)n + (double)epsilon));

@@ -35,6 +35,51 @@ typedef struct lk_tile_call {
 
 enum { LK_TILE_MAX_ROWS = 14, LK_TILE_MAX_WIDTH = 32, LK_TILE_FLOATS = LK_TILE_MAX_ROWS * LK_TILE_MAX_WIDTH };
 
+/* The loops of vec.h that a set has its own compilation of: X(type, name, parameters, arguments) makes lk_<name>. */
+#define LK_VEC_LIST(X)                                                                                       \
+    X(void, act_forward, (lk_epilogue kind, float slope, int64_t n, const float *x, float *y),               \
+      (kind, slope, n, x, y))                                                                                \
+    X(void, act_backward,                                                                                    \
+      (lk_epilogue kind, float slope, int64_t n, const float *y, const float *z, const float *d_y, float *d_x), \
+      (kind, slope, n, y, z, d_y, d_x))                                                                      \
+    X(void, vec_add, (int64_t n, const float *a, const float *b, float *y), (n, a, b, y))                    \
+    X(void, vec_multiply, (int64_t n, const float *a, const float *b, float *y), (n, a, b, y))               \
+    X(void, vec_scale, (int64_t n, float factor, float *y), (n, factor, y))                                  \
+    X(void, vec_exp, (int64_t n, const float *x, float *y), (n, x, y))                                       \
+    X(double, vec_squares, (int64_t n, const float *x, int64_t *bad), (n, x, bad))                           \
+    X(void, softmax_rows, (int64_t m, int64_t n, const float *x, float *y), (m, n, x, y))                    \
+    X(void, softmax_backward_rows, (int64_t m, int64_t n, const float *y, const float *d_y, float *d_x),     \
+      (m, n, y, d_y, d_x))                                                                                   \
+    X(void, max_pool_forward,                                                                                \
+      (const lk_pool_shape *shape, int64_t rows, const float *x, float *y, uint8_t *which),                  \
+      (shape, rows, x, y, which))                                                                            \
+    X(void, max_pool_backward,                                                                               \
+      (const lk_pool_shape *shape, int64_t rows, const float *d_y, const uint8_t *which, float *d_x),        \
+      (shape, rows, d_y, which, d_x))                                                                        \
+    X(void, avg_pool_forward, (const lk_pool_shape *shape, int64_t rows, const float *x, float *y),          \
+      (shape, rows, x, y))                                                                                   \
+    X(void, avg_pool_backward, (const lk_pool_shape *shape, int64_t rows, const float *d_y, float *d_x),     \
+      (shape, rows, d_y, d_x))                                                                               \
+    X(void, channel_moments, (int64_t rows, int64_t c, const float *x, float *mean, float *variance),        \
+      (rows, c, x, mean, variance))                                                                          \
+    X(void, channel_normalise,                                                                               \
+      (int64_t rows, int64_t c, const float *x, const float *mean, const float *rstd, const float *scale,    \
+       const float *shift, lk_epilogue epilogue, float *y),                                                  \
+      (rows, c, x, mean, rstd, scale, shift, epilogue, y))                                                   \
+    X(void, channel_normalise_backward,                                                                      \
+      (int64_t rows, int64_t c, const float *x, const float *mean, const float *rstd, const float *scale,    \
+       bool frozen, const float *d_y, float *d_x, float *d_scale, float *d_shift),                           \
+      (rows, c, x, mean, rstd, scale, frozen, d_y, d_x, d_scale, d_shift))                                   \
+    X(void, layer_norm_forward,                                                                              \
+      (int64_t rows, int64_t n, float epsilon, const float *x, const float *scale, const float *shift,       \
+       float *y, float *mean, float *rstd),                                                                  \
+      (rows, n, epsilon, x, scale, shift, y, mean, rstd))                                                    \
+    X(void, layer_norm_backward,                                                                             \
+      (int64_t rows, int64_t n, const float *x, const float *scale, const float *mean, const float *rstd,    \
+       const float *d_y, float *d_x, float *d_scale, float *d_shift),                                        \
+      (rows, n, x, scale, mean, rstd, d_y, d_x, d_scale, d_shift))                                           \
+    X(void, column_sums, (int64_t rows, int64_t c, const float *d_y, float *d_bias), (rows, c, d_y, d_bias))
+
 typedef struct lk_kernel_set {
     const char *name;
     bool        products_by_blas; /* gemm.h and conv.h go through CBLAS, lane by lane */
@@ -46,6 +91,9 @@ typedef struct lk_kernel_set {
                       int64_t ld_dst, int64_t width);
     /* dst[i width + j] = src[i ld_src + j] for i < rows, j < cols; zeros for cols <= j < width <= 2 lanes */
     void (*copy)(int64_t rows, int64_t cols, const float *src, int64_t ld_src, float *dst, int64_t width);
+#define LK_VEC_FIELD(type, name, parameters, arguments) type(*name) parameters;
+    LK_VEC_LIST(LK_VEC_FIELD)
+#undef LK_VEC_FIELD
 } lk_kernel_set;
 
 extern const lk_kernel_set lk_set_avx512, lk_set_haswell, lk_set_portable;
