@@ -71,7 +71,7 @@ static int64_t lane_rows(const lk_run_options *options)
 static int lanes_in_group(const lk_run *run)
 {
     int64_t bytes = 0, rows = lane_rows(run->options);
-    if (!lk_kernels_rows_independent()) return 1;
+    if (!lk_kernels_rows_independent() || !lk_model_merges_lanes(run->model)) return 1;
     for (int i = 0; i < lk_model_n_layers(run->model); i++) {
         lk_layer_info info;
         lk_model_layer(run->model, i, &info);

@@ -1,1 +1,0 @@
-typedef int lk_nn_placeholder;

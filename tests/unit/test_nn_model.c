@@ -1,0 +1,389 @@
+/* Models as graphs: gradients against central differences, lanes in company against lanes alone, names and
+ * messages. */
+#include "lk_test.h"
+
+#include "core/alloc.h"
+#include "core/rng.h"
+#include "kernels/fold.h"
+#include "kernels/kernels.h"
+#include "nn/model.h"
+
+#include <math.h>
+
+#define LAYERS(...)                                                                                          \
+    (const lk_layer_options[])                                                                               \
+    {                                                                                                        \
+        __VA_ARGS__                                                                                          \
+    }
+#define COUNT(...) (int)(sizeof(LAYERS(__VA_ARGS__)) / sizeof(lk_layer_options))
+#define BODY(...)  .body = LAYERS(__VA_ARGS__), .n_body = COUNT(__VA_ARGS__)
+#define SHORT(...) .shortcut = LAYERS(__VA_ARGS__), .n_shortcut = COUNT(__VA_ARGS__)
+#define FROM(...)                                                                                            \
+    .from = (const char *[]){__VA_ARGS__},                                                                   \
+    .n_from = (int)(sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *))
+#define MODEL(name_, field_, ...)                                                                            \
+    {                                                                                                        \
+        name_, field_, LAYERS(__VA_ARGS__), COUNT(__VA_ARGS__)                                               \
+    }
+
+typedef struct model_case {
+    const char             *name;
+    lk_field                input;
+    const lk_layer_options *layers;
+    int                     n_layers;
+} model_case;
+
+#define VECTOR                                                                                               \
+    {                                                                                                        \
+        .name = "x", .shape = { 1, {6} }                                                                     \
+    }
+#define IMAGE                                                                                                \
+    {                                                                                                        \
+        .name = "x", .shape = { 3, {6, 5, 2} }                                                               \
+    }
+#define TOKENS                                                                                               \
+    {                                                                                                        \
+        .name = "x", .dtype = LK_I32, .shape = {1, {5}}, .classes = 7                                        \
+    }
+
+#define L_DENSE(n, act)                                                                                      \
+    {                                                                                                        \
+        .kind = LK_LAYER_DENSE, .units = (n), .activation = (act)                                            \
+    }
+#define L_CONV(n, k, s, act)                                                                                 \
+    {                                                                                                        \
+        .kind = LK_LAYER_CONV2D, .filters = (n), .kernel = {(k), (k)}, .stride = {(s), (s)},                 \
+        .padding = LK_PAD_SAME, .activation = (act)                                                          \
+    }
+#define L_ACT(act)                                                                                           \
+    {                                                                                                        \
+        .kind = LK_LAYER_ACTIVATION, .activation = (act), .slope = 0.1f                                      \
+    }
+#define L_BATCH                                                                                              \
+    {                                                                                                        \
+        .kind = LK_LAYER_BATCH_NORM, .epsilon = 1e-3f, .momentum = 0.1f                                      \
+    }
+#define L_LAYER                                                                                              \
+    {                                                                                                        \
+        .kind = LK_LAYER_LAYER_NORM, .epsilon = 1e-3f                                                        \
+    }
+#define L_DROP                                                                                               \
+    {                                                                                                        \
+        .kind = LK_LAYER_DROPOUT, .rate = 0.25f                                                              \
+    }
+#define L_POOL(kind_)                                                                                        \
+    {                                                                                                        \
+        .kind = (kind_), .kernel = { 2, 2 }                                                                  \
+    }
+#define L_ATTENTION                                                                                          \
+    {                                                                                                        \
+        .kind = LK_LAYER_ATTENTION, .heads = 2, .causal = true                                               \
+    }
+
+static const model_case CASES[] = {
+    MODEL("mlp", VECTOR, L_DENSE(8, LK_ACT_TANH), L_DENSE(7, LK_ACT_GELU), L_DENSE(3, LK_ACT_NONE)),
+    MODEL("softmax", VECTOR, L_DENSE(8, LK_ACT_SILU), L_DENSE(5, LK_ACT_SOFTMAX)),
+    MODEL("in place", VECTOR, L_DENSE(8, LK_ACT_NONE), L_BATCH, L_ACT(LK_ACT_SIGMOID), L_DROP,
+          L_ACT(LK_ACT_TANH), L_LAYER, L_DENSE(3, LK_ACT_NONE)),
+    MODEL("constant", VECTOR, {.kind = LK_LAYER_DENSE, .units = 2, .no_weight = true}),
+    MODEL("cnn", IMAGE, L_CONV(4, 3, 1, LK_ACT_TANH), L_POOL(LK_LAYER_MAX_POOL), L_CONV(3, 3, 2, LK_ACT_NONE),
+          {.kind = LK_LAYER_FLATTEN}, L_DENSE(4, LK_ACT_NONE)),
+    MODEL("resnet", IMAGE, L_CONV(4, 3, 1, LK_ACT_NONE), L_BATCH, L_ACT(LK_ACT_TANH),
+          {.kind = LK_LAYER_RESIDUAL,
+           BODY(L_CONV(6, 3, 2, LK_ACT_NONE), L_BATCH, L_ACT(LK_ACT_SIGMOID), L_CONV(6, 3, 1, LK_ACT_NONE),
+                L_BATCH),
+           SHORT(L_CONV(6, 1, 2, LK_ACT_NONE), L_BATCH)},
+          L_ACT(LK_ACT_TANH), {.kind = LK_LAYER_RESIDUAL, BODY(L_CONV(6, 3, 1, LK_ACT_NONE), L_BATCH)},
+          {.kind = LK_LAYER_GLOBAL_AVG_POOL}, L_DENSE(3, LK_ACT_NONE)),
+    MODEL("graph", VECTOR, {.kind = LK_LAYER_DENSE, .name = "a", .units = 4, .activation = LK_ACT_TANH},
+          {.kind = LK_LAYER_DENSE, .name = "b", .units = 4, FROM("input")},
+          {.kind = LK_LAYER_RESHAPE, .name = "bb", .shape = {2, {2, 2}}, FROM("b")},
+          {.kind = LK_LAYER_FLATTEN, .name = "bf"},
+          {.kind = LK_LAYER_MULTIPLY, .name = "m", FROM("a", "bf", "b")},
+          {.kind = LK_LAYER_CONCAT, .name = "c", FROM("m", "a", "bf")},
+          {.kind = LK_LAYER_ADD, .name = "s", FROM("c", "c")}, L_ACT(LK_ACT_SOFTMAX),
+          {.kind = LK_LAYER_DENSE, .units = 3}),
+    MODEL("pools", IMAGE, L_CONV(3, 3, 1, LK_ACT_LEAKY_RELU),
+          {.kind = LK_LAYER_AVG_POOL, .kernel = {2, 2}, .name = "p"},
+          {.kind = LK_LAYER_RESIDUAL,
+           BODY({.kind = LK_LAYER_AVG_POOL, .kernel = {3, 3}, .stride = {1, 1}, .padding = LK_PAD_SAME})},
+          {.kind = LK_LAYER_FLATTEN}, L_DENSE(3, LK_ACT_NONE)),
+    MODEL(
+        "transformer", TOKENS,
+        {.kind = LK_LAYER_EMBEDDING, .name = "tokens", .units = 8, .learned_positions = true},
+        {.kind = LK_LAYER_REPEAT,
+         .name = "block",
+         .times = 2,
+         BODY({.kind = LK_LAYER_RESIDUAL, BODY(L_LAYER, L_ATTENTION, L_DROP)},
+              {.kind = LK_LAYER_RESIDUAL, BODY(L_LAYER, L_DENSE(16, LK_ACT_GELU), L_DENSE(8, LK_ACT_NONE))})},
+        L_LAYER, L_DENSE(7, LK_ACT_NONE)),
+    MODEL("tied", TOKENS, {.kind = LK_LAYER_EMBEDDING, .name = "tokens", .units = 8}, L_LAYER,
+          {.kind = LK_LAYER_DENSE, .tied = "tokens", .no_bias = true}),
+};
+enum { N_CASES = sizeof CASES / sizeof *CASES, ROWS = 11, LANES = 4 };
+static const int64_t STARTS[LANES + 1] = {0, 3, 3, 4, ROWS}; /* an empty lane and one of a single row */
+
+typedef struct fixture {
+    const model_case *what;
+    lk_model         *model;
+    lk_work          *work;
+    float            *state, *gradient, *direction, *aim, *d_output;
+    float             floats[ROWS * 64];
+    int32_t           indices[ROWS * 8];
+    int64_t           sample[ROWS];
+    const void       *input[1];
+    lk_batch          batch;
+} fixture;
+
+static float noise(int purpose, int64_t i)
+{
+    lk_rng rng = lk_rng_make(7, LK_RNG_TEST, purpose, 0, 0);
+    return 2 * lk_rng_uniform(&rng, (uint64_t)i) - 1;
+}
+
+static void setup(fixture *f, const model_case *what, int lanes)
+{
+    *f = (fixture){.what = what};
+    assert_ok(
+        lk_model_create(&(lk_model_options){what->layers, what->n_layers}, &what->input, 1, 0, &f->model));
+    assert_ok(lk_work_create(f->model, ROWS, lanes, true, 3, &f->work));
+    int64_t n = lk_model_spans(f->model)->total_floats,
+            outputs = ROWS * lk_shape_count(lk_model_output(f->model));
+    assert_ok(LK_ALLOC(n, &f->state));
+    assert_ok(LK_ALLOC(n, &f->gradient));
+    assert_ok(LK_ALLOC(n, &f->direction));
+    assert_ok(LK_ALLOC(outputs, &f->aim));
+    assert_ok(LK_ALLOC(outputs, &f->d_output));
+    lk_model_init(f->model, 5, f->state);
+    for (int64_t i = 0; i < lk_model_spans(f->model)->parameter_floats; i++)
+        f->state[i] += 0.1f * noise(1, i);
+    for (int64_t i = 0; i < outputs; i++) f->aim[i] = noise(2, i);
+    for (int64_t i = 0; i < ROWS * 64; i++) f->floats[i] = noise(3, i);
+    for (int64_t i = 0; i < ROWS * 8; i++) f->indices[i] = (int32_t)(3.5f + 3.5f * noise(4, i));
+    for (int64_t i = 0; i < ROWS; i++) f->sample[i] = 100 + 3 * i;
+    f->input[0] = what->input.dtype == LK_I32 ? (const void *)f->indices : f->floats;
+    f->batch = (lk_batch){.n = ROWS,
+                          .lanes = {0, LANES, STARTS},
+                          .n_inputs = 1,
+                          .input = f->input,
+                          .sample = f->sample,
+                          .epoch = 1};
+}
+
+static void teardown(fixture *f)
+{
+    lk_work_destroy(&f->work);
+    lk_model_destroy(&f->model);
+    lk_free(&f->state);
+    lk_free(&f->gradient);
+    lk_free(&f->direction);
+    lk_free(&f->aim);
+    lk_free(&f->d_output);
+}
+
+/* L = sum of aim * output, in double. */
+static double objective(fixture *f)
+{
+    const float *y = NULL;
+    double       sum = 0;
+    int64_t      n = f->batch.n * lk_shape_count(lk_model_output(f->model));
+    assert_ok(lk_model_forward(f->work, f->state, &f->batch, &y));
+    for (int64_t i = 0; i < n; i++) sum += (double)f->aim[i] * (double)y[i];
+    return sum;
+}
+
+static void differentiate(fixture *f)
+{
+    int64_t n = f->batch.n * lk_shape_count(lk_model_output(f->model));
+    objective(f);
+    for (int64_t i = 0; i < lk_model_spans(f->model)->total_floats; i++) f->gradient[i] = NAN;
+    memcpy(f->d_output, f->aim, (size_t)n * sizeof(float));
+    assert_ok(lk_model_backward(f->work, f->state, &f->batch, f->d_output, f->gradient, NULL, NULL));
+}
+
+/* Along a random direction in one span at a time; h balances float rounding (1e-7 / h) against the third
+ * derivative (h^2). */
+static double span_error(fixture *f, const lk_span *span)
+{
+    const double h = 4e-3;
+    double       slope = 0, length = 0, value[2];
+    float       *at = f->state + span->offset, *old = f->direction;
+    for (int64_t i = 0; i < span->count; i++) {
+        double v = (double)noise(9, i + span->offset), g = (double)f->gradient[span->offset + i];
+        slope += g * v;
+        length += g * g * v * v;
+    }
+    memcpy(old, at, (size_t)span->count * sizeof *at);
+    for (int side = 0; side < 2; side++) {
+        for (int64_t i = 0; i < span->count; i++)
+            at[i] = old[i] + (float)(side ? h : -h) * noise(9, i + span->offset);
+        value[side] = objective(f);
+    }
+    memcpy(at, old, (size_t)span->count * sizeof *at);
+    return fabs((value[1] - value[0]) / (2 * h) - slope) / (sqrt(length) + 0.02);
+}
+
+static void gradients_match_central_differences(void **state)
+{
+    (void)state;
+    double worst = 0;
+    for (int c = 0; c < N_CASES; c++) {
+        fixture f;
+        setup(&f, &CASES[c], LANES);
+        if (!lk_model_merges_lanes(f.model)) f.batch.lanes = (lk_lanes){0, 1, (int64_t[]){0, ROWS}};
+        const lk_span_table *table = lk_model_spans(f.model);
+        differentiate(&f);
+        for (int s = 0; s < table->n_spans; s++) {
+            const lk_span *span = &table->spans[s];
+            for (int64_t i = 0; i < span->count; i++) assert_true(isfinite(f.gradient[span->offset + i]));
+            if (span->kind == LK_SPAN_STATISTIC) continue;
+            double error = span_error(&f, span);
+            if (error > 1e-2) print_error("%s: %s is off by %.3g\n", CASES[c].name, span->name, error);
+            if (error > worst) worst = error;
+        }
+        teardown(&f);
+    }
+    print_message("largest error %.2g\n", worst);
+    assert_true(worst <= 1e-2);
+}
+
+/* value(lo, s) over gradients of single lanes, computed one call a lane. */
+static bool fold(fixture *f, int lo, int size, float *out, int64_t n)
+{
+    if (lo >= LANES) return false;
+    if (size == 1) {
+        fixture *g = test_malloc(sizeof *g);
+        int64_t  first = STARTS[lo], rows = STARTS[lo + 1] - first,
+                outputs = lk_shape_count(lk_model_output(f->model));
+        if (rows > 0) {
+            setup(g, f->what, 1);
+            g->batch.n = rows;
+            g->batch.lanes = (lk_lanes){lo, 1, (int64_t[]){0, rows}};
+            g->batch.sample += first;
+            int64_t width = lk_shape_count(&f->what->input.shape);
+            g->input[0] = f->what->input.dtype == LK_I32 ? (const void *)(g->indices + first * width)
+                                                         : g->floats + first * width;
+            memmove(g->aim, g->aim + first * outputs, (size_t)(rows * outputs) * sizeof(float));
+            differentiate(g);
+            memcpy(out, g->gradient, (size_t)n * sizeof *out);
+            teardown(g);
+        }
+        test_free(g);
+        return rows > 0;
+    }
+    float *right = test_malloc((size_t)n * sizeof *right);
+    bool   l = fold(f, lo, size / 2, out, n), r = fold(f, lo + size / 2, size / 2, l ? right : out, n);
+    for (int64_t i = 0; l && r && i < n; i++) out[i] = out[i] + right[i];
+    test_free(right);
+    return l || r;
+}
+
+static void lanes_in_company_fold_to_the_bits_of_lanes_alone(void **state)
+{
+    (void)state;
+    for (int c = 0; c < N_CASES; c++) {
+        fixture f;
+        setup(&f, &CASES[c], LANES);
+        const lk_span_table *table = lk_model_spans(f.model);
+        float               *expected = test_malloc((size_t)table->total_floats * sizeof *expected);
+        if (lk_model_merges_lanes(f.model)) {
+            differentiate(&f);
+            fold(&f, 0, LANES, expected, table->total_floats);
+            for (int s = 0; s < table->n_spans; s++)
+                if (memcmp(expected + table->spans[s].offset, f.gradient + table->spans[s].offset,
+                           (size_t)table->spans[s].count * sizeof(float)) != 0)
+                    fail_msg("%s: %s has other bits", CASES[c].name, table->spans[s].name);
+        }
+        test_free(expected);
+        teardown(&f);
+    }
+}
+
+static void expect(lk_field input, const lk_layer_options *layers, int n, const char *text)
+{
+    lk_model *model = NULL;
+    assert_int_not_equal(lk_model_create(&(lk_model_options){layers, n}, &input, 1, 0, &model), LK_OK);
+    assert_null(model);
+    if (!strstr(lk_error_message(), text)) fail_msg("'%s' does not say '%s'", lk_error_message(), text);
+}
+#define EXPECT(text, field, ...) expect((lk_field)field, LAYERS(__VA_ARGS__), COUNT(__VA_ARGS__), text)
+
+static void shapes_that_do_not_fit_are_named(void **state)
+{
+    (void)state;
+    EXPECT("conv2d 'conv2d_1': its input is 6", VECTOR, L_CONV(3, 3, 1, LK_ACT_NONE));
+    EXPECT("3:7: dense 'fc'", TOKENS,
+           {.kind = LK_LAYER_DENSE, .name = "fc", .units = 3, .line = 3, .column = 7});
+    EXPECT("the first has 4, input 2 has 6", VECTOR, {.kind = LK_LAYER_DENSE, .name = "a", .units = 4},
+           {.kind = LK_LAYER_ADD, FROM("a", "input")});
+    EXPECT("its shape 5x2 has 10", VECTOR, {.kind = LK_LAYER_RESHAPE, .shape = {2, {5, 2}}});
+    EXPECT("there is no layer 'nowhere'", VECTOR, {.kind = LK_LAYER_DENSE, .units = 3, FROM("nowhere")});
+    EXPECT("another layer of this name", VECTOR, {.kind = LK_LAYER_DENSE, .name = "a", .units = 4},
+           {.kind = LK_LAYER_DENSE, .name = "a", .units = 4});
+    EXPECT("no layer below takes its output", VECTOR, {.kind = LK_LAYER_DENSE, .name = "a", .units = 4},
+           {.kind = LK_LAYER_DENSE, .units = 4, FROM("input")});
+    EXPECT("cannot be shared out among 3 heads", TOKENS, {.kind = LK_LAYER_EMBEDDING, .units = 8},
+           {.kind = LK_LAYER_ATTENTION, .heads = 3});
+    EXPECT("its window needs 7", IMAGE, {.kind = LK_LAYER_MAX_POOL, .kernel = {7, 7}});
+    EXPECT("the classes of the data", VECTOR, {.kind = LK_LAYER_DENSE});
+}
+
+static void names_count_by_kind_and_repeat_has_its_own(void **state)
+{
+    (void)state;
+    static const char *const NAMES[] = {"tokens", "block.1.layer_norm_1", "block.1.attention_1",
+                                        "block.1.dropout_1", "block.1.residual_1"};
+    fixture                  f;
+    setup(&f, &CASES[8], LANES);
+    for (int i = 0; i < 5; i++) {
+        lk_layer_info info;
+        lk_model_layer(f.model, i, &info);
+        assert_string_equal(info.name, NAMES[i]);
+    }
+    assert_string_equal(lk_model_spans(f.model)->spans[2].name, "block.1.layer_norm_1/scale");
+    teardown(&f);
+}
+
+static void indices_out_of_range_are_refused(void **state)
+{
+    (void)state;
+    const float *y;
+    fixture      f;
+    setup(&f, &CASES[8], LANES);
+    f.indices[6] = 7;
+    assert_int_equal(lk_model_forward(f.work, f.state, &f.batch, &y), LK_E_DATA);
+    assert_non_null(strstr(lk_error_message(), "sample 103 has index 7, the table has rows 0..6"));
+    teardown(&f);
+}
+
+static void passes_allocate_nothing(void **state)
+{
+    (void)state;
+    for (int c = 0; c < N_CASES; c++) {
+        fixture f;
+        setup(&f, &CASES[c], LANES);
+        int64_t before = lk_alloc_count();
+        differentiate(&f);
+        assert_int_equal(lk_alloc_count(), before);
+        teardown(&f);
+    }
+}
+
+static int choose_kernels(void **state)
+{
+    (void)state;
+    return lk_kernels_select("auto") == LK_OK ? 0 : -1;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gradients_match_central_differences),
+        cmocka_unit_test(lanes_in_company_fold_to_the_bits_of_lanes_alone),
+        cmocka_unit_test(shapes_that_do_not_fit_are_named),
+        cmocka_unit_test(names_count_by_kind_and_repeat_has_its_own),
+        cmocka_unit_test(indices_out_of_range_are_refused),
+        cmocka_unit_test(passes_allocate_nothing),
+    };
+    return cmocka_run_group_tests(tests, choose_kernels, NULL);
+}
