@@ -1,0 +1,115 @@
+/**
+ * Columns: one dataset over one or several files, joined along the sample axis, read row by row in place.
+ *
+ * A row is all elements of a dataset that share a sample index, handed out as doubles in the order depth,
+ * height, width, channel whatever the order in the file: double holds every stored type but 64-bit integers
+ * beyond 2^53, and later steps (normalise, round) need know nothing of types, byte orders and layouts.
+ *
+ * Three ways to a row, by what the file offers:
+ *   memory  a column of a few MiB is kept whole (labels, weights, tables, static fields);
+ *   pread   contiguous data with N first: one positioned read a row, bytes swapped while decoding;
+ *   blocks  anything else (chunked, packed, N further back): boxes of neighbouring rows through HDF5, kept in
+ *           a bounded cache.
+ */
+#ifndef LK_DATA_SOURCE_H
+#define LK_DATA_SOURCE_H
+
+#include "io/h5.h"
+
+/** Files by number; a path appears once. */
+typedef struct lk_files {
+    char **path; /* owned */
+    int    n, capacity;
+} lk_files;
+
+lk_status lk_files_add(lk_files *files, const char *path, int *number);
+void      lk_files_clear(lk_files *files);
+
+/** Open files of one thread; beyond a bound the one used longest ago is closed. */
+typedef struct lk_handle {
+    lk_h5  *h5; /* owned; NULL: not open */
+    int     fd; /* -1: not open */
+    int64_t used;
+} lk_handle;
+typedef struct lk_handles {
+    const lk_files *files;  /* borrowed */
+    lk_handle      *handle; /* owned [n] */
+    int             n, n_open;
+    int64_t         clock;
+    int64_t         bytes; /* taken from files so far */
+} lk_handles;
+
+lk_status lk_handles_init(lk_handles *handles, const lk_files *files);
+void      lk_handles_clear(lk_handles *handles);
+lk_status lk_handles_h5(lk_handles *handles, int file, lk_h5 **out);
+/** Exactly `size` bytes from `offset`; LK_E_DATA if the file ends before. */
+lk_status lk_handles_pread(lk_handles *handles, int file, int64_t offset, size_t size, void *out);
+
+enum { LK_PLACES = 4 }; /* depth, height, width, channel: the order of a row */
+
+/** One dataset of one file. */
+typedef struct lk_part {
+    int        file;    /* number in the files */
+    char      *dataset; /* owned */
+    lk_h5_info info;
+    void      *memory;   /* owned; the whole dataset in the machine's byte order, or NULL */
+    int64_t    first, n; /* rows of the column that lie here */
+    bool       repeat;   /* no sample axis: every row is this dataset */
+    int64_t    block_rows, first_block, n_blocks; /* blocks: rows a box, numbers of the boxes */
+} lk_part;
+
+typedef struct lk_column {
+    const lk_files *files; /* borrowed */
+    lk_part        *part;  /* owned [n_parts] */
+    int             n_parts;
+    int             sample_axis;      /* -1: none */
+    int             place[LK_PLACES]; /* stored axis of depth, height, width, channel; -1: absent */
+    int64_t         size[LK_PLACES];  /* 1 where absent */
+    int64_t         elements;         /* of a row */
+    int64_t         n;                /* rows */
+    bool            integer;          /* in all files */
+    bool            wide;             /* some file has integers of more than 8 bits */
+} lk_column;
+
+/** Columns up to this many bytes are kept in memory; tests set 0 to reach the other ways. */
+extern int64_t lk_column_resident_bytes;
+/** Bound of the decoded blocks one reader keeps of one column. */
+extern int64_t lk_column_cache_bytes;
+
+/**
+ * Opens dataset `datasets[i]` of files `number[i]`, i < n, as one column. `axes`: one letter an axis as
+ * stored (N D H W C); NULL: N first, channels last. Without N each file repeats its dataset: the caller then
+ * gives the rows with lk_column_repeat. Shapes must agree between files: LK_E_SHAPE names both.
+ */
+lk_status lk_column_open(lk_handles *handles, int n, const int *number, const char *const *datasets,
+                         const char *axes, lk_column *out);
+/** A column of doubles in memory [rows, width] (taken); `file` and `dataset` name it in messages. */
+lk_status lk_column_from_memory(const lk_files *files, int file, const char *dataset, int64_t rows,
+                                int64_t width, double **values, lk_column *out);
+/** For a column without sample axis: file i stands for rows[i] rows. One file stands for all. */
+void lk_column_repeat(lk_column *column, const int64_t *rows, int n);
+void lk_column_clear(lk_column *column);
+/** The shape of a row as stored: axes that exist, in the order depth, height, width, channel. */
+lk_shape lk_column_shape(const lk_column *column);
+/** The part that row `row` lies in, and its index there. */
+const lk_part *lk_column_part(const lk_column *column, int64_t row, int64_t *index);
+
+/** What one thread needs to read one column. */
+typedef struct lk_cursor {
+    const lk_column *column;  /* borrowed */
+    lk_handles      *handles; /* borrowed */
+    char            *row;     /* owned; pread */
+    char            *cache;   /* owned [n_slots, slot_bytes] */
+    int64_t          slot_bytes;
+    int32_t         *slot_of;  /* owned [blocks]: slot of a block, -1 if none */
+    int32_t         *block_in; /* owned [n_slots] */
+    bool            *touched;  /* owned [n_slots]: used since the hand passed */
+    int32_t          n_slots, hand;
+} lk_cursor;
+
+lk_status lk_cursor_init(lk_cursor *cursor, const lk_column *column, lk_handles *handles);
+void      lk_cursor_clear(lk_cursor *cursor);
+/** Row `row` into channels `channel`... of out [pixels, channels]. */
+lk_status lk_cursor_read(lk_cursor *cursor, int64_t row, int64_t channels, int64_t channel, double *out);
+
+#endif
