@@ -81,7 +81,7 @@ def batch_norm(x, scale, shift):
     mean, variance = x.mean(axes), x.var(axes, unbiased=False)
     images = x.reshape(-1, x.shape[-1])
     y = F.batch_norm(images, None, None, scale, shift, training=True, eps=1e-3)
-    n = images.shape[0]
+    n = x.shape[0]  # rows weigh the lanes when statistics are averaged, not cells
     return y.reshape(x.shape), {"mean": n * mean, "variance": n * variance}
 
 

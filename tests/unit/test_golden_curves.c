@@ -269,7 +269,8 @@ static void cnn_follows_pytorch(void **state)
 static void resnet8_follows_pytorch(void **state)
 {
     (void)state;
-    FOLLOW("resnet8", RESNET8, 1e-3, 0);
+    /* A convolution before a batch norm may be scaled without effect: the dense layer shows the power. */
+    FOLLOW("resnet8", RESNET8, 1e-4, 27);
 }
 
 int main(void)
