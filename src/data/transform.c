@@ -255,7 +255,7 @@ done:
 static lk_status save_side(const lk_recipe *recipes, int n, lk_h5 *file, const char *group, const char *side)
 {
     lk_status   st = LK_OK;
-    const char *names[FIELDS_MOST];
+    const char *names[FIELDS_MOST] = {NULL};
     char        path[GROUP_BYTES];
     LK_CHECK(n <= FIELDS_MOST, LK_E_CONFIG, "%d %s are more than %d", n, side, FIELDS_MOST);
     for (int i = 0; i < n; i++) names[i] = recipes[i].field.name;
