@@ -1,0 +1,284 @@
+#include "data/stream.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/alloc.h"
+#include "core/rng.h"
+#include "data/decode.h"
+#include "data/set.h"
+
+static const char *const labels[LK_SPLITS] = {"data.train", "data.validation", "data.test"};
+
+/* ---- splits ---- */
+
+static lk_status find_files(lk_data *data, const lk_data_options *options)
+{
+    lk_status               st = LK_OK;
+    const lk_split_options *split[LK_SPLITS] = {&options->train, &options->validation, &options->test};
+    for (int i = 0; i < LK_SPLITS; i++) {
+        if (split[i]->n_files == 0) continue;
+        LK_TRY(lk_set_find(&data->set[i], labels[i], &data->schema, split[i], options->base, &data->files));
+        data->split[i].set = &data->set[i];
+    }
+    LK_CHECK(data->split[LK_SPLIT_TRAIN].set, LK_E_CONFIG, "data.train names no file");
+done:
+    return st;
+}
+
+/* Samples that the model was trained on say nothing about new ones. */
+static lk_status no_overlap(const lk_data *data, int a, int b)
+{
+    lk_status        st = LK_OK;
+    const lk_places *x = &data->set[a].places, *y = &data->set[b].places;
+    for (int i = 0; i < x->n; i++)
+        for (int k = 0; k < y->n; k++) {
+            char *one = realpath(data->files.path[x->number[i]], NULL);
+            char *two = realpath(data->files.path[y->number[k]], NULL);
+            bool  same = one && two && !strcmp(one, two) && !strcmp(x->group[i], y->group[k]);
+            free(one);
+            free(two);
+            LK_CHECK(
+                !same, LK_E_CONFIG,
+                "%s and %s share %s%s%s: what was trained on measures nothing; take a share of the training "
+                "data instead, {fraction: 0.1}",
+                labels[a], labels[b], data->files.path[x->number[i]], *x->group[i] ? ":" : "", x->group[i]);
+        }
+done:
+    return st;
+}
+
+static void take_row(lk_data *data, int split, int64_t row)
+{
+    data->split[split].row[data->split[split].n++] = row;
+}
+
+/* Where a row goes depends on the seed and its index alone: u in [0, 1), test first, then validation. */
+static lk_status take_fractions(lk_data *data, const lk_data_options *options, uint64_t seed)
+{
+    lk_status st = LK_OK;
+    double    test = options->test.fraction, validation = options->validation.fraction;
+    lk_set   *set = data->split[LK_SPLIT_TRAIN].set;
+    if (!(test > 0) && !(validation > 0)) goto done;
+    LK_CHECK(test + validation < 1, LK_E_CONFIG,
+             "validation and test take %g of the training data: nothing is left", test + validation);
+    LK_TRY(LK_ALLOC(set->n, &data->split[LK_SPLIT_TRAIN].row));
+    data->split[LK_SPLIT_TRAIN].n = 0;
+    for (int i = LK_SPLIT_VALIDATION; i < LK_SPLITS; i++) {
+        if (!((i == LK_SPLIT_TEST ? test : validation) > 0)) continue;
+        LK_TRY(LK_ALLOC(set->n, &data->split[i].row));
+        data->split[i].set = set;
+    }
+    for (int64_t row = 0; row < set->n; row++) {
+        lk_rng rng = lk_rng_make(seed, LK_RNG_SPLIT, 0, 0, row);
+        double u = (double)lk_rng_uniform(&rng, 0);
+        take_row(data,
+                 u < test                ? LK_SPLIT_TEST
+                 : u < test + validation ? LK_SPLIT_VALIDATION
+                                         : LK_SPLIT_TRAIN,
+                 row);
+    }
+    for (int i = 0; i < LK_SPLITS; i++)
+        LK_CHECK(!data->split[i].row || data->split[i].n > 0, LK_E_CONFIG,
+                 "%s: of %lld samples none falls into this share; take a larger fraction", labels[i],
+                 (long long)set->n);
+done:
+    return st;
+}
+
+static lk_status open_sets(lk_data *data, lk_handles *handles)
+{
+    lk_status st = LK_OK;
+    for (int i = 0; i < LK_SPLITS; i++) {
+        if (!data->split[i].set) continue;
+        LK_TRY(lk_set_open(&data->set[i], &data->schema, handles, false));
+        data->split[i].n = data->set[i].n;
+    }
+done:
+    return st;
+}
+
+/* ---- transform ---- */
+
+/* Attribute class_names of the dataset, of its group or of the file. */
+static lk_status find_class_names(const lk_source *source, lk_handles *handles, lk_recipe *recipe)
+{
+    lk_status      st = LK_OK;
+    const lk_part *part = &source->column[0].part[0];
+    lk_h5         *h5 = NULL;
+    char          *group = NULL;
+    LK_TRY(lk_handles_h5(handles, part->file, &h5));
+    LK_TRY(lk_strdup(part->dataset, &group));
+    char *slash = strrchr(group, '/');
+    if (slash && slash > group) *slash = 0;
+    const char *objects[] = {part->dataset, slash && slash > group ? group : "/", "/"};
+    for (int i = 0; i < 3 && recipe->n_class_names == 0; i++)
+        if (lk_h5_has_attribute(h5, objects[i], "class_names"))
+            LK_TRY(
+                lk_h5_get_texts(h5, objects[i], "class_names", &recipe->class_name, &recipe->n_class_names));
+done:
+    lk_free(&group);
+    return st;
+}
+
+static lk_rows rows_of(const lk_data *data, int split)
+{
+    return (lk_rows){data->split[split].row, data->split[split].n};
+}
+
+static lk_status fit(lk_data *data, lk_handles *handles)
+{
+    lk_status     st = LK_OK;
+    lk_set       *set = data->split[LK_SPLIT_TRAIN].set;
+    lk_rows       rows = rows_of(data, LK_SPLIT_TRAIN);
+    int64_t       most = data->options->statistics_samples;
+    lk_transform *t = NULL;
+    LK_TRY(lk_transform_create(data->schema.n_inputs, data->schema.n_targets, &data->fitted));
+    t = data->fitted;
+    data->transform = t;
+    for (int i = 0; i < t->n_inputs; i++)
+        LK_TRY(
+            lk_recipe_fit(&t->input[i], &set->input[i], &data->schema.input[i], false, handles, rows, most));
+    for (int i = 0; i < t->n_targets; i++) {
+        if (set->target[i].column[0].integer)
+            LK_TRY(find_class_names(&set->target[i], handles, &t->target[i]));
+        LK_TRY(lk_recipe_fit(&t->target[i], &set->target[i], &data->schema.target[i], true, handles, rows,
+                             most));
+    }
+done:
+    return st;
+}
+
+static lk_status check_known(const lk_data *data, const lk_transform *known)
+{
+    lk_status st = LK_OK;
+    LK_CHECK(known->n_inputs == data->schema.n_inputs && known->n_targets == data->schema.n_targets,
+             LK_E_CONFIG, "the checkpoint knows %d inputs and %d targets, the configuration names %d and %d",
+             known->n_inputs, known->n_targets, data->schema.n_inputs, data->schema.n_targets);
+    for (int i = 0; i < known->n_inputs + known->n_targets; i++) {
+        bool        input = i < known->n_inputs;
+        int         k = input ? i : i - known->n_inputs;
+        const char *old = input ? known->input[k].field.name : known->target[k].field.name;
+        const char *new = input ? data->schema.input[k].name : data->schema.target[k].name;
+        LK_CHECK(!strcmp(old, new), LK_E_CONFIG,
+                 "the checkpoint knows the %s '%s' where the configuration has '%s'",
+                 input ? "input" : "target", old, new);
+    }
+done:
+    return st;
+}
+
+static lk_status check_set(const lk_data *data, int split, lk_handles *handles)
+{
+    lk_status           st = LK_OK;
+    const lk_transform *t = data->transform;
+    lk_set             *set = data->split[split].set;
+    for (int i = 0; i < set->n_inputs; i++) LK_TRY(lk_recipe_matches(&t->input[i], &set->input[i]));
+    for (int i = 0; i < set->n_targets; i++) {
+        LK_TRY(lk_recipe_matches(&t->target[i], &set->target[i]));
+        LK_TRY(lk_recipe_check(&t->target[i], &set->target[i], handles, rows_of(data, split)));
+    }
+done:
+    return st;
+}
+
+/* ---- life ---- */
+
+lk_status lk_data_open(const lk_data_options *options, uint64_t seed, const lk_transform *known,
+                       lk_data **out)
+{
+    lk_status  st = LK_OK;
+    lk_data   *data = NULL;
+    lk_handles handles = {0};
+    LK_TRY(LK_ALLOC(1, &data));
+    data->options = options;
+    lk_schema_init(&data->schema, options);
+    LK_TRY(find_files(data, options));
+    LK_TRY(no_overlap(data, LK_SPLIT_TRAIN, LK_SPLIT_VALIDATION));
+    LK_TRY(no_overlap(data, LK_SPLIT_TRAIN, LK_SPLIT_TEST));
+    LK_TRY(lk_handles_init(&handles, &data->files));
+    LK_TRY(open_sets(data, &handles));
+    LK_TRY(take_fractions(data, options, seed));
+    data->transform = known;
+    if (known)
+        LK_TRY(check_known(data, known));
+    else
+        LK_TRY(fit(data, &handles));
+    for (int i = 0; i < LK_SPLITS; i++)
+        if (data->split[i].set) LK_TRY(check_set(data, i, &handles));
+    LK_TRY(lk_data_fingerprints(data, &handles));
+done:
+    lk_handles_clear(&handles);
+    if (st != LK_OK) lk_data_close(&data);
+    *out = data;
+    return st;
+}
+
+void lk_data_close(lk_data **data)
+{
+    if (!data || !*data) return;
+    for (int i = 0; i < LK_SPLITS; i++) {
+        lk_free(&(*data)->split[i].row);
+        lk_set_clear(&(*data)->set[i]);
+    }
+    lk_transform_destroy(&(*data)->fitted);
+    lk_files_clear(&(*data)->files);
+    lk_free(data);
+}
+
+/* ---- what others ask ---- */
+
+const lk_transform *lk_data_transform(const lk_data *data)
+{
+    return data->transform;
+}
+
+const lk_data_options *lk_data_options_of(const lk_data *data)
+{
+    return data->options;
+}
+
+int64_t lk_data_n(const lk_data *data, lk_split split)
+{
+    return data->split[split].n;
+}
+
+void lk_data_fingerprint(const lk_data *data, lk_split split, char hex[33])
+{
+    memcpy(hex, data->split[split].fingerprint, 33);
+}
+
+static void describe_field(const lk_source *source, const char *name, char *text, size_t size)
+{
+    char           shape[LK_SHAPE_TEXT_BYTES];
+    const lk_part *part = &source->column[0].part[0];
+    size_t         used = 0;
+    if (name) used = (size_t)snprintf(text, size, "%s ", name);
+    if (used < size)
+        snprintf(text + used, size - used, "%s %s", lk_shape_text(&source->shape, shape),
+                 lk_decode_type_name(part->info.type));
+}
+
+void lk_data_describe(const lk_data *data, lk_split split, char *line, size_t size)
+{
+    const lk_set *set = data->split[split].set;
+    char          field[LK_NAME_BYTES + LK_SHAPE_TEXT_BYTES + 16];
+    size_t        used = 0;
+    if (size) *line = 0;
+    if (!set) return;
+    used += (size_t)snprintf(line, size, "%lld samples of ", (long long)data->split[split].n);
+    for (int i = 0; i < set->n_inputs && used < size; i++) {
+        bool named = set->n_inputs > 1 || !data->schema.plain;
+        describe_field(&set->input[i], named ? data->schema.input[i].name : NULL, field, sizeof field);
+        used += (size_t)snprintf(line + used, size - used, "%s%s", i ? ", " : "", field);
+    }
+    const lk_h5_info *info = &set->input[0].column[0].part[0].info;
+    const char       *layout = !info->chunked ? "contiguous" : *info->filters ? info->filters : "chunked";
+    if (used < size)
+        used += (size_t)snprintf(line + used, size - used, " in %d file%s (%s)", set->places.n,
+                                 set->places.n == 1 ? "" : "s", layout);
+    if (used < size && data->split[split].row)
+        snprintf(line + used, size - used, ", %.0f %% of %s",
+                 100.0 * (double)data->split[split].n / (double)set->n, set->label);
+}

@@ -1,1 +1,0 @@
-typedef int lk_data_placeholder;

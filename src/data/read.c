@@ -1,0 +1,150 @@
+/* The reader: rows of a split, from files to normalised arrays. */
+#include <math.h>
+#include <string.h>
+
+#include "core/alloc.h"
+#include "data/set.h"
+
+struct lk_data_reader {
+    const lk_data    *data; /* borrowed */
+    lk_split          split;
+    const lk_set     *set; /* borrowed */
+    lk_handles        handles;
+    lk_source_cursor *input, *target; /* owned */
+    lk_source_cursor  weight;
+    double           *raw; /* owned: one row of the largest field */
+};
+
+static int64_t largest_row(const lk_set *set)
+{
+    int64_t most = 1;
+    for (int i = 0; i < set->n_inputs; i++)
+        if (set->input[i].elements > most) most = set->input[i].elements;
+    for (int i = 0; i < set->n_targets; i++)
+        if (set->target[i].elements > most) most = set->target[i].elements;
+    return most;
+}
+
+static lk_status init_cursors(lk_data_reader *reader)
+{
+    lk_status     st = LK_OK;
+    const lk_set *set = reader->set;
+    LK_TRY(LK_ALLOC(set->n_inputs, &reader->input));
+    LK_TRY(LK_ALLOC(set->n_targets, &reader->target));
+    for (int i = 0; i < set->n_inputs; i++)
+        LK_TRY(lk_source_cursor_init(&reader->input[i], &set->input[i], &reader->handles));
+    for (int i = 0; i < set->n_targets; i++)
+        LK_TRY(lk_source_cursor_init(&reader->target[i], &set->target[i], &reader->handles));
+    if (set->has_weight) LK_TRY(lk_source_cursor_init(&reader->weight, &set->weight, &reader->handles));
+done:
+    return st;
+}
+
+lk_status lk_data_reader_create(lk_data *data, lk_split split, lk_data_reader **out)
+{
+    static const char *const names[LK_SPLITS] = {"train", "validation", "test"};
+    lk_status                st = LK_OK;
+    lk_data_reader          *reader = NULL;
+    LK_CHECK(data->split[split].set, LK_E_DATA, "the data has no %s split", names[split]);
+    LK_TRY(LK_ALLOC(1, &reader));
+    reader->data = data;
+    reader->split = split;
+    reader->set = data->split[split].set;
+    LK_TRY(lk_handles_init(&reader->handles, &data->files));
+    LK_TRY(init_cursors(reader));
+    LK_TRY(LK_ALLOC(largest_row(reader->set), &reader->raw));
+done:
+    if (st != LK_OK) lk_data_reader_destroy(&reader);
+    *out = reader;
+    return st;
+}
+
+void lk_data_reader_destroy(lk_data_reader **reader)
+{
+    if (!reader || !*reader) return;
+    const lk_set *set = (*reader)->set;
+    for (int i = 0; (*reader)->input && i < set->n_inputs; i++) lk_source_cursor_clear(&(*reader)->input[i]);
+    for (int i = 0; (*reader)->target && i < set->n_targets; i++)
+        lk_source_cursor_clear(&(*reader)->target[i]);
+    lk_source_cursor_clear(&(*reader)->weight);
+    lk_handles_clear(&(*reader)->handles);
+    lk_free(&(*reader)->input);
+    lk_free(&(*reader)->target);
+    lk_free(&(*reader)->raw);
+    lk_free(reader);
+}
+
+int64_t lk_data_bytes(const lk_data_reader *reader)
+{
+    return reader->handles.bytes;
+}
+
+static lk_status read_field(lk_data_reader *reader, lk_source_cursor *cursor, const lk_recipe *recipe,
+                            int64_t n, const int64_t *row, char *out)
+{
+    lk_status st = LK_OK;
+    size_t    bytes = (size_t)lk_shape_count(&recipe->field.shape) * sizeof(float);
+    for (int64_t i = 0; i < n; i++, out += bytes) {
+        LK_TRY(lk_source_row(cursor, row[i], reader->raw));
+        int64_t bad = lk_recipe_apply(recipe, reader->raw, out);
+        if (bad >= 0) return lk_source_blame(cursor->source, recipe, row[i], bad, reader->raw);
+    }
+done:
+    return st;
+}
+
+static lk_status read_weights(lk_data_reader *reader, int64_t n, const int64_t *row, float *weight)
+{
+    lk_status        st = LK_OK;
+    const lk_source *source = &reader->set->weight;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t index;
+        LK_TRY(lk_source_row(&reader->weight, row[i], reader->raw));
+        weight[i] = (float)reader->raw[0];
+        const lk_part *part = lk_column_part(&source->column[0], row[i], &index);
+        LK_CHECK(isfinite(weight[i]) && weight[i] >= 0, LK_E_DATA,
+                 "%s: %s[%lld] is %g, a weight is 0 or more", source->column[0].files->path[part->file],
+                 part->dataset, (long long)index, reader->raw[0]);
+    }
+done:
+    return st;
+}
+
+lk_status lk_data_read(lk_data_reader *reader, int64_t n, const int64_t *index, void *const *input,
+                       void *const *target, float *weight, float *mask, int64_t *sample)
+{
+    lk_status           st = LK_OK;
+    const lk_set       *set = reader->set;
+    const lk_transform *t = reader->data->transform;
+    const int64_t      *row = reader->data->split[reader->split].row;
+    int64_t             elements = t->n_targets ? lk_shape_count(&t->target[0].field.shape) : 0;
+    for (int64_t i = 0; i < n; i++) sample[i] = row ? row[index[i]] : index[i];
+    for (int i = 0; i < set->n_inputs; i++)
+        LK_TRY(read_field(reader, &reader->input[i], &t->input[i], n, sample, input[i]));
+    for (int i = 0; i < set->n_targets; i++)
+        LK_TRY(read_field(reader, &reader->target[i], &t->target[i], n, sample, target[i]));
+    for (int64_t i = 0; weight && i < n; i++) weight[i] = 1;
+    if (weight && set->has_weight) LK_TRY(read_weights(reader, n, sample, weight));
+    for (int64_t i = 0; mask && i < n * elements; i++) mask[i] = 1;
+    /* Data for predict may have no targets: zeros stand in their place. */
+    for (int i = set->n_targets; i < t->n_targets; i++)
+        memset(target[i], 0, (size_t)(n * lk_shape_count(&t->target[i].field.shape)) * sizeof(float));
+done:
+    return st;
+}
+
+bool lk_data_has_weights(const lk_data *data, lk_split split)
+{
+    return data->split[split].set && data->split[split].set->has_weight;
+}
+
+bool lk_data_has_mask(const lk_data *data, lk_split split)
+{
+    (void)data, (void)split; /* masks come with `missing` */
+    return false;
+}
+
+bool lk_data_has_targets(const lk_data *data, lk_split split)
+{
+    return data->split[split].set && data->split[split].set->n_targets == data->transform->n_targets;
+}
