@@ -1,0 +1,15 @@
+. "$(dirname "$0")/../lib.sh"
+small samples=4000
+"$LOCKSTEP" train run.yaml --run used --set train.epochs=400 >first.out 2>first.err &
+pid=$!
+while [ ! -f used/checkpoints/step-00000000.h5 ]; do sleep 0.01; done
+ranks 2 train run.yaml --run used --set train.epochs=400
+kill -KILL $pid
+wait $pid 2>/dev/null
+exits 73
+says_once "used"
+mkdir other
+echo precious >other/letter.txt
+lockstep train run.yaml --run other
+exits 73
+[ "$(cat other/letter.txt)" = precious ] || fail "a file was lost"
