@@ -1,0 +1,270 @@
+/* The same batches, bit for bit, whatever files hold the samples: against a reader that takes whole datasets
+ * through HDF5 and follows the definition. */
+#include "lk_test.h"
+
+#include <hdf5.h>
+#include <unistd.h>
+
+#include "core/alloc.h"
+#include "data/data_internal.h"
+#include "data/source.h"
+
+enum { N = 23, H = 5, W = 4, C = 3, FILES_MOST = 7 };
+
+typedef enum layout { CONTIGUOUS, CHUNKED, PACKED, LAYOUTS } layout;
+typedef enum order { HWC, CHW, STACKED, ORDERS } order;
+
+static const int    rows_of_seven[FILES_MOST] = {5, 1, 4, 2, 6, 3, 2};
+static const double mean[C] = {3.25, -7.1, 0.3}, deviation[C] = {1.7, 0.9, 11.3};
+
+typedef struct kind {
+    const char *name;
+    hid_t       type;
+} kind;
+
+/* Values that every tested type holds exactly, but for a fraction that floats keep and integers drop. */
+static double value_of(int64_t n, int64_t h, int64_t w, int64_t c)
+{
+    return (double)((n * 131 + h * 37 + w * 17 + c * 71) % 251) + 0.125 * (double)(c + 1);
+}
+
+static void put(hid_t file, const char *path, hid_t type, layout how, int axes, const hsize_t *size,
+                const double *values)
+{
+    static const hsize_t chunk_most[4] = {4, 3, 2, 2};
+    hsize_t              chunk[4];
+    hid_t                create = H5Pcreate(H5P_DATASET_CREATE);
+    for (int i = 0; i < axes; i++) chunk[i] = size[i] < chunk_most[i] ? size[i] : chunk_most[i];
+    if (how != CONTIGUOUS) H5Pset_chunk(create, axes, chunk);
+    if (how == PACKED) {
+        H5Pset_shuffle(create);
+        H5Pset_deflate(create, 4);
+    }
+    hid_t space = H5Screate_simple(axes, size, NULL);
+    hid_t dataset = H5Dcreate2(file, path, type, space, H5P_DEFAULT, create, H5P_DEFAULT);
+    assert_true(dataset >= 0);
+    assert_true(H5Dwrite(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
+    H5Dclose(dataset);
+    H5Sclose(space);
+    H5Pclose(create);
+}
+
+static void write_file(const char *path, hid_t type, layout how, order o, int64_t first, int rows)
+{
+    hid_t   file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    double *values = calloc((size_t)rows * H * W * C, sizeof *values);
+    hsize_t n = (hsize_t)rows, hwc[4] = {n, H, W, C}, chw[4] = {n, C, H, W};
+    int64_t at = 0;
+    double  labels[N];
+    for (int i = 0; i < rows; i++) labels[i] = (double)((first + i) * 7 % 5);
+    put(file, "/y", H5T_STD_U8LE, CONTIGUOUS, 1, &n, labels);
+    if (o == STACKED) {
+        for (int c = 0; c < C; c++) {
+            char name[8];
+            snprintf(name, sizeof name, "/c%d", c);
+            at = 0;
+            for (int64_t i = 0; i < rows; i++)
+                for (int64_t h = 0; h < H; h++)
+                    for (int64_t w = 0; w < W; w++) values[at++] = value_of(first + i, h, w, c);
+            put(file, name, type, how, 3, hwc, values);
+        }
+    } else if (o == CHW) {
+        for (int64_t i = 0; i < rows; i++)
+            for (int64_t c = 0; c < C; c++)
+                for (int64_t h = 0; h < H; h++)
+                    for (int64_t w = 0; w < W; w++) values[at++] = value_of(first + i, h, w, c);
+        put(file, "/x", type, how, 4, chw, values);
+    } else {
+        for (int64_t i = 0; i < rows; i++)
+            for (int64_t h = 0; h < H; h++)
+                for (int64_t w = 0; w < W; w++)
+                    for (int64_t c = 0; c < C; c++) values[at++] = value_of(first + i, h, w, c);
+        put(file, "/x", type, how, 4, hwc, values);
+    }
+    free(values);
+    H5Fclose(file);
+}
+
+/* ---- the reference: whole datasets through HDF5, one file after the other, then the definition ---- */
+
+static double *whole(const char *path, const char *dataset, int64_t count)
+{
+    double *values = calloc((size_t)count, sizeof *values);
+    hid_t   file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT), set = H5Dopen2(file, dataset, H5P_DEFAULT);
+    assert_true(H5Dread(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
+    H5Dclose(set);
+    H5Fclose(file);
+    return values;
+}
+
+static void reference_file(const char *path, order o, int rows, float *x, int32_t *y)
+{
+    char    name[8] = "/x";
+    double *labels = whole(path, "/y", rows), *all = NULL;
+    for (int i = 0; i < rows; i++) y[i] = (int32_t)labels[i];
+    free(labels);
+    for (int c = 0; c < C; c++) {
+        if (o == STACKED) snprintf(name, sizeof name, "/c%d", c);
+        all = whole(path, name, (int64_t)rows * H * W * (o == STACKED ? 1 : C));
+        for (int n = 0; n < rows; n++)
+            for (int h = 0; h < H; h++)
+                for (int w = 0; w < W; w++) {
+                    int at = o == HWC   ? ((n * H + h) * W + w) * C + c
+                             : o == CHW ? ((n * C + c) * H + h) * W + w
+                                        : (n * H + h) * W + w;
+                    x[((n * H + h) * W + w) * C + c] = (float)((all[at] - mean[c]) / deviation[c]);
+                }
+        free(all);
+    }
+}
+
+/* ---- one cell of the matrix ---- */
+
+static void check_rows(lk_data *data, const float *x, const int32_t *y)
+{
+    static const int64_t order_of_rows[] = {22, 0, 7,  7, 5,  4, 6,  21, 12, 11, 1,  13, 2,
+                                            20, 3, 19, 8, 18, 9, 17, 10, 16, 15, 14, 0,  22};
+    enum { ROWS = sizeof order_of_rows / sizeof *order_of_rows };
+    static float    got_x[ROWS * H * W * C];
+    int32_t         got_y[ROWS];
+    int64_t         sample[ROWS];
+    lk_data_reader *reader = NULL;
+    void           *input[] = {got_x}, *target[] = {got_y};
+    memset(got_x, 0xff, sizeof got_x);
+    assert_int_equal(lk_data_n(data, LK_SPLIT_TRAIN), N);
+    assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, &reader));
+    int64_t before = lk_alloc_count();
+    assert_ok(lk_data_read(reader, ROWS, order_of_rows, input, target, NULL, NULL, sample));
+    if (lk_data_bytes(reader) == 0) assert_int_equal(lk_alloc_count(), before);
+    for (int i = 0; i < ROWS; i++) {
+        int64_t row = order_of_rows[i];
+        assert_int_equal(sample[i], row);
+        assert_int_equal(got_y[i], y[row]);
+        assert_memory_equal(got_x + i * H * W * C, x + row * H * W * C, sizeof(float) * H * W * C);
+    }
+    lk_data_reader_destroy(&reader);
+}
+
+static void check_cell(const kind *k, layout how, order o, int n_files)
+{
+    static float             x[N * H * W * C];
+    int32_t                  y[N];
+    char                     names[FILES_MOST][64];
+    const char              *files[FILES_MOST];
+    lk_data                 *data = NULL;
+    const lk_dataset_options one = {.path = "/x"},
+                             three[C] = {{.path = "/c0"}, {.path = "/c1"}, {.path = "c2"}};
+    const lk_dataset_options label = {.path = "/y"};
+    lk_field_options         input = {.name = "x",
+                                      .datasets = o == STACKED ? three : &one,
+                                      .n_datasets = o == STACKED ? C : 1,
+                                      .axes = o == STACKED ? "NHW"
+                                              : o == CHW   ? "NCHW"
+                                                           : NULL,
+                                      .normalise = LK_NORMALISE_GIVEN,
+                                      .mean = mean,
+                                      .std = deviation,
+                                      .n_given = C};
+    lk_field_options         target = {.name = "y", .datasets = &label, .n_datasets = 1};
+    lk_data_options          options = {.inputs = &input, .n_inputs = 1, .targets = &target, .n_targets = 1};
+    int64_t                  first = 0;
+    for (int i = 0; i < n_files; i++) {
+        int rows = n_files == 1 ? N : rows_of_seven[i];
+        snprintf(names[i], sizeof names[i], "part_%d_%d.h5", i, (int)getpid());
+        files[i] = names[i];
+        write_file(names[i], k->type, how, o, first, rows);
+        reference_file(names[i], o, rows, x + first * H * W * C, y + first);
+        first += rows;
+    }
+    options.train = (lk_split_options){.files = files, .n_files = n_files};
+    for (int resident = 0; resident < 2; resident++) {
+        lk_column_resident_bytes = resident ? 1 << 20 : 0;
+        /* Room for two blocks of the larger types: what was evicted must come back right. */
+        lk_column_cache_bytes = 2 * 4 * H * W * C * 8;
+        assert_ok(lk_data_open(&options, 1, NULL, &data));
+        const lk_field *field = lk_transform_input(lk_data_transform(data), 0);
+        assert_int_equal(field->dtype, LK_F32);
+        assert_int_equal(field->shape.n_axes, 3);
+        assert_int_equal(lk_transform_target(lk_data_transform(data), 0)->classes, 5);
+        check_rows(data, x, y);
+        lk_data_close(&data);
+    }
+    for (int i = 0; i < n_files; i++) unlink(names[i]);
+}
+
+static void every_kind_of_file_gives_the_same_batches(void **state)
+{
+    const kind kinds[] = {{"u8", H5T_STD_U8LE},       {"i16 le", H5T_STD_I16LE},  {"i16 be", H5T_STD_I16BE},
+                          {"f32 le", H5T_IEEE_F32LE}, {"f32 be", H5T_IEEE_F32BE}, {"f64 le", H5T_IEEE_F64LE},
+                          {"f64 be", H5T_IEEE_F64BE}, {"i8", H5T_STD_I8LE},       {"u16 be", H5T_STD_U16BE},
+                          {"i32 be", H5T_STD_I32BE},  {"u32 le", H5T_STD_U32LE},  {"i64 be", H5T_STD_I64BE},
+                          {"u64 le", H5T_STD_U64LE}};
+    (void)state;
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+        for (int how = 0; how < LAYOUTS; how++)
+            for (int o = 0; o < ORDERS; o++)
+                for (int n = 1; n <= FILES_MOST; n += FILES_MOST - 1)
+                    check_cell(&kinds[k], (layout)how, (order)o, n);
+}
+
+/* The sample axis need not come first, and halves are numbers like others. */
+static void samples_in_the_last_axis_and_halves_are_read(void **state)
+{
+    double                   values[C * N];
+    hsize_t                  size[2] = {C, N};
+    char                     name[64];
+    const char              *files[] = {name};
+    const lk_dataset_options one = {.path = "/x"}, label = {.path = "/y"};
+    lk_field_options         input = {.name = "x", .datasets = &one, .n_datasets = 1, .axes = "CN"};
+    lk_field_options         target = {.name = "y", .datasets = &label, .n_datasets = 1};
+    lk_data_options          options = {.inputs = &input,
+                                        .n_inputs = 1,
+                                        .targets = &target,
+                                        .n_targets = 1,
+                                        .train = {.files = files, .n_files = 1}};
+    (void)state;
+    snprintf(name, sizeof name, "half_%d.h5", (int)getpid());
+    for (int i = 0; i < C * N; i++) values[i] = (double)(i - 30) / 8;
+    values[5] = 6.103515625e-05 / 4; /* subnormal as a half */
+    for (int how = 0; how < LAYOUTS; how++) {
+        for (int big = 0; big < 2; big++) {
+            hid_t half = H5Tcopy(big ? H5T_IEEE_F32BE : H5T_IEEE_F32LE);
+            H5Tset_fields(half, 15, 10, 5, 0, 10);
+            H5Tset_size(half, 2);
+            H5Tset_ebias(half, 15);
+            hid_t   file = H5Fcreate(name, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+            hsize_t n = N;
+            double  labels[N];
+            for (int i = 0; i < N; i++) labels[i] = i / 2.0;
+            put(file, "/x", half, (layout)how, 2, size, values);
+            put(file, "/y", half, (layout)how, 1, &n, labels);
+            H5Fclose(file);
+            H5Tclose(half);
+            lk_column_resident_bytes = how == CHUNKED ? 1 << 20 : 0;
+            lk_data        *data = NULL;
+            lk_data_reader *reader = NULL;
+            float           x[2 * C], y[2];
+            int64_t         index[] = {5, 22}, sample[2];
+            void           *in[] = {x}, *out[] = {y};
+            assert_ok(lk_data_open(&options, 1, NULL, &data));
+            assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, &reader));
+            assert_ok(lk_data_read(reader, 2, index, in, out, NULL, NULL, sample));
+            for (int i = 0; i < 2; i++) {
+                assert_true(y[i] == (float)index[i] / 2);
+                for (int c = 0; c < C; c++) assert_true(x[i * C + c] == (float)values[c * N + index[i]]);
+            }
+            lk_data_reader_destroy(&reader);
+            lk_data_close(&data);
+        }
+    }
+    unlink(name);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_kind_of_file_gives_the_same_batches),
+        cmocka_unit_test(samples_in_the_last_axis_and_halves_are_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
