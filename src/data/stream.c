@@ -1,0 +1,329 @@
+/*
+ * The stream: which samples a batch has, and reading them ahead of time.
+ *
+ * Position p of an epoch is a sample by a pure function of (seed, epoch, p). Two buffers change places: while
+ * the caller works on one, a helper thread fills the other with the batch that comes next.
+ */
+#include "core/alloc.h"
+#include "core/clock.h"
+#include "core/rng.h"
+#include "data/augment.h"
+#include "data/data_internal.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MAX_FIELDS = 8 };
+
+/* One batch in memory, and what became of reading it. */
+typedef struct buffer {
+    lk_batch  batch;
+    void     *input[MAX_FIELDS], *target[MAX_FIELDS]; /* owned */
+    float    *weight, *mask;                          /* owned or NULL */
+    int64_t  *sample;                                 /* owned */
+    int64_t  *start;                                  /* owned [n_lanes + 1] */
+    int64_t   epoch, number;                          /* which batch it holds */
+    lk_status st;
+    char      message[2048];
+} buffer;
+
+struct lk_stream {
+    lk_data               *data; /* borrowed (outlives the stream) */
+    const lk_transform    *transform;
+    lk_stream_options      options;
+    const lk_data_options *wish;
+    lk_data_reader        *reader; /* owned */
+    int64_t                samples, batches, max_rows;
+    int64_t                epoch, number; /* of the next batch */
+    int64_t               *index;         /* owned [max_rows]: positions in the split, filler's scratch */
+    float                 *row;           /* owned: one row for augmentation */
+    buffer                 buffers[2];
+    int                    current; /* the one the caller has */
+    double                 wait_s;
+
+    pthread_t       thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t  changed;
+    bool            threaded, ordered, filled,
+        leaving; /* ordered: the thread has work; filled: the other buffer is ready */
+};
+
+/* Chunks of `window` positions in random order, and a random order inside each. */
+static int64_t window_permute(const lk_rng *rng, int64_t n, int64_t window, int64_t position)
+{
+    int64_t chunks = n / window;
+    if (chunks < 2) return lk_rng_permute(rng, n, position);
+    /* What does not fill a chunk stays behind, in an order of its own. */
+    int64_t chunk = position / window, within = position % window, size = window;
+    if (chunk >= chunks) {
+        chunk = chunks;
+        size = n - chunks * window;
+    } else {
+        chunk = lk_rng_permute(rng, chunks, chunk);
+    }
+    lk_rng own = *rng;
+    own.stream[1] ^= (uint32_t)chunk * 0x9e3779b1u + 1u;
+    return chunk * window + lk_rng_permute(&own, size, within);
+}
+
+static int64_t sample_at(const lk_stream *s, const lk_rng *rng, int64_t position)
+{
+    if (!s->options.training || s->wish->shuffle == LK_SHUFFLE_NONE) return position;
+    if (s->wish->shuffle == LK_SHUFFLE_WINDOW && s->wish->shuffle_window > 0)
+        return window_permute(rng, s->samples, s->wish->shuffle_window, position);
+    return lk_rng_permute(rng, s->samples, position);
+}
+
+/* This rank's rows of batch `number`: lanes are cut by global position, rows of other ranks are left out. */
+static int64_t choose_rows(const lk_stream *s, int64_t epoch, int64_t number, int64_t *start, int64_t *index)
+{
+    const lk_stream_options *o = &s->options;
+    int64_t                  first = number * o->batch_size,
+            n = s->samples - first < o->batch_size ? s->samples - first : o->batch_size;
+    int64_t begin = o->first_lane * n / o->lanes;
+    lk_rng  rng = lk_rng_make(o->seed, LK_RNG_SHUFFLE, 0, epoch, 0);
+    for (int k = 0; k <= o->n_lanes; k++) start[k] = (o->first_lane + k) * n / o->lanes - begin;
+    for (int64_t i = 0; i < start[o->n_lanes]; i++) index[i] = sample_at(s, &rng, first + begin + i);
+    return start[o->n_lanes];
+}
+
+static void fill(lk_stream *s, buffer *b, int64_t epoch, int64_t number)
+{
+    int64_t n = choose_rows(s, epoch, number, b->start, s->index);
+    b->epoch = epoch;
+    b->number = number;
+    b->batch.n = n;
+    b->batch.epoch = epoch;
+    b->batch.step = epoch * s->batches + number;
+    b->st = n ? lk_data_read(s->reader, n, s->index, b->input, b->batch.n_targets ? b->target : NULL,
+                             b->weight, b->mask, b->sample)
+              : LK_OK;
+    if (b->st != LK_OK) {
+        snprintf(b->message, sizeof b->message, "%s", lk_error_message());
+        return;
+    }
+    for (int i = 0; s->options.training && i < b->batch.n_inputs; i++)
+        lk_augment(s->wish->augment, s->wish->n_augment, &s->transform->input[i], s->options.seed, epoch, n,
+                   b->sample, b->input[i], s->row);
+}
+
+static void advance(const lk_stream *s, int64_t *epoch, int64_t *number)
+{
+    if (++*number < s->batches) return;
+    *number = 0;
+    ++*epoch;
+}
+
+static void *filler(void *context)
+{
+    lk_stream *s = context;
+    pthread_mutex_lock(&s->mutex);
+    while (!s->leaving) {
+        if (!s->ordered) {
+            pthread_cond_wait(&s->changed, &s->mutex);
+            continue;
+        }
+        buffer *b = &s->buffers[1 - s->current];
+        int64_t epoch = s->epoch, number = s->number;
+        pthread_mutex_unlock(&s->mutex);
+        fill(s, b, epoch, number);
+        pthread_mutex_lock(&s->mutex);
+        s->ordered = false;
+        s->filled = true;
+        pthread_cond_broadcast(&s->changed);
+    }
+    pthread_mutex_unlock(&s->mutex);
+    return NULL;
+}
+
+static lk_status prepare_field(const lk_field *field, int64_t rows, void **out)
+{
+    float    *values = NULL; /* int32_t has the same size */
+    lk_status st = LK_ALLOC(rows * lk_shape_count(&field->shape) + 1, &values);
+    *out = values;
+    return st;
+}
+
+static lk_status prepare_buffer(lk_stream *s, buffer *b)
+{
+    lk_status           st = LK_OK;
+    const lk_transform *t = s->transform;
+    int64_t             rows = s->max_rows;
+    lk_split            split = s->options.split;
+    LK_TRY(LK_ALLOC(s->options.n_lanes + 1, &b->start));
+    LK_TRY(LK_ALLOC(rows + 1, &b->sample));
+    b->batch = (lk_batch){.lanes = {s->options.first_lane, s->options.n_lanes, b->start},
+                          .n_inputs = t->n_inputs,
+                          .n_targets = lk_data_has_targets(s->data, split) ? t->n_targets : 0,
+                          .input = (const void **)(void *)b->input,
+                          .target = (const void **)(void *)b->target};
+    for (int i = 0; i < b->batch.n_inputs; i++) LK_TRY(prepare_field(&t->input[i].field, rows, &b->input[i]));
+    for (int i = 0; i < b->batch.n_targets; i++)
+        LK_TRY(prepare_field(&t->target[i].field, rows, &b->target[i]));
+    if (lk_data_has_weights(s->data, split)) LK_TRY(LK_ALLOC(rows + 1, &b->weight));
+    if (lk_data_has_mask(s->data, split) && b->batch.n_targets)
+        LK_TRY(LK_ALLOC(rows * lk_shape_count(&t->target[0].field.shape) + 1, &b->mask));
+    b->batch.weight = b->weight;
+    b->batch.mask = b->mask;
+    b->batch.sample = b->sample;
+done:
+    return st;
+}
+
+/* Signals are for the main thread, which knows what to do about them. */
+static lk_status start_thread(lk_stream *s)
+{
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int failed = pthread_create(&s->thread, NULL, filler, s);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (failed) return lk_fail(LK_E_NOMEM, "cannot start a reading thread: %s", strerror(failed));
+    s->threaded = true;
+    return LK_OK;
+}
+
+lk_status lk_stream_create(lk_data *data, const lk_stream_options *options, lk_stream **out)
+{
+    lk_status  st = LK_OK;
+    lk_stream *s = NULL;
+    int64_t    widest = 1;
+    *out = NULL;
+    LK_TRY(LK_ALLOC(1, &s));
+    s->data = data;
+    s->transform = lk_data_transform(data);
+    s->options = *options;
+    s->wish = lk_data_options_of(data);
+    s->samples = lk_data_n(data, options->split);
+    s->batches = (s->samples + options->batch_size - 1) / options->batch_size;
+    pthread_mutex_init(&s->mutex, NULL);
+    pthread_cond_init(&s->changed, NULL);
+    LK_CHECK(s->samples > 0, LK_E_DATA, "the split has no sample");
+    LK_CHECK(s->transform->n_inputs <= MAX_FIELDS && s->transform->n_targets <= MAX_FIELDS, LK_E_CONFIG,
+             "data: more than %d inputs or targets", MAX_FIELDS);
+    s->max_rows = ((options->first_lane + options->n_lanes) * options->batch_size) / options->lanes -
+                  (options->first_lane * options->batch_size) / options->lanes + options->n_lanes;
+    LK_TRY(lk_data_reader_create(data, options->split, &s->reader));
+    LK_TRY(LK_ALLOC(s->max_rows + 1, &s->index));
+    for (int i = 0; i < s->transform->n_inputs; i++) {
+        int64_t width = lk_shape_count(&s->transform->input[i].field.shape);
+        if (width > widest) widest = width;
+    }
+    LK_TRY(LK_ALLOC(widest, &s->row));
+    for (int i = 0; i < 2; i++) LK_TRY(prepare_buffer(s, &s->buffers[i]));
+    if (options->prefetch) LK_TRY(start_thread(s));
+    *out = s;
+    s = NULL;
+done:
+    lk_stream_destroy(&s);
+    return st;
+}
+
+void lk_stream_destroy(lk_stream **stream)
+{
+    lk_stream *s = *stream;
+    if (!s) return;
+    if (s->threaded) {
+        pthread_mutex_lock(&s->mutex);
+        s->leaving = true;
+        pthread_cond_broadcast(&s->changed);
+        pthread_mutex_unlock(&s->mutex);
+        pthread_join(s->thread, NULL);
+    }
+    for (int k = 0; k < 2; k++) {
+        buffer *b = &s->buffers[k];
+        for (int i = 0; i < MAX_FIELDS; i++) {
+            lk_free(&b->input[i]);
+            lk_free(&b->target[i]);
+        }
+        lk_free(&b->weight);
+        lk_free(&b->mask);
+        lk_free(&b->sample);
+        lk_free(&b->start);
+    }
+    lk_data_reader_destroy(&s->reader);
+    lk_free(&s->index);
+    lk_free(&s->row);
+    pthread_mutex_destroy(&s->mutex);
+    pthread_cond_destroy(&s->changed);
+    lk_free(stream);
+}
+
+void lk_stream_seek(lk_stream *s, int64_t epoch, int64_t batch)
+{
+    pthread_mutex_lock(&s->mutex);
+    while (s->ordered) pthread_cond_wait(&s->changed, &s->mutex); /* what it reads now is for another place */
+    s->filled = false;
+    s->epoch = epoch;
+    s->number = batch;
+    pthread_mutex_unlock(&s->mutex);
+}
+
+int64_t lk_stream_batches(const lk_stream *stream)
+{
+    return stream->batches;
+}
+
+/* The other buffer holds the next batch afterwards. */
+static void await(lk_stream *s)
+{
+    double began = lk_clock_seconds();
+    if (!s->threaded) {
+        fill(s, &s->buffers[1 - s->current], s->epoch, s->number);
+    } else {
+        pthread_mutex_lock(&s->mutex);
+        if (!s->filled && !s->ordered) {
+            s->ordered = true;
+            pthread_cond_broadcast(&s->changed);
+        }
+        while (!s->filled) pthread_cond_wait(&s->changed, &s->mutex);
+        pthread_mutex_unlock(&s->mutex);
+    }
+    s->wait_s += lk_clock_seconds() - began;
+}
+
+lk_status lk_stream_next(lk_stream *s, const lk_batch **batch)
+{
+    await(s);
+    pthread_mutex_lock(&s->mutex);
+    s->current = 1 - s->current;
+    buffer *b = &s->buffers[s->current];
+    s->filled = false;
+    advance(s, &s->epoch, &s->number);
+    if (s->threaded && b->st == LK_OK) {
+        s->ordered = true;
+        pthread_cond_broadcast(&s->changed);
+    }
+    pthread_mutex_unlock(&s->mutex);
+    *batch = &b->batch;
+    return b->st == LK_OK ? LK_OK : lk_fail(b->st, "%s", b->message);
+}
+
+void lk_stream_figures(const lk_stream *stream, int64_t *bytes, double *wait_s)
+{
+    *bytes = lk_data_bytes(stream->reader);
+    *wait_s = stream->wait_s;
+}
+
+void lk_batch_cut(const lk_batch *batch, const lk_data *data, int first, int n, lk_batch_view *cut)
+{
+    const lk_transform *t = lk_data_transform(data);
+    int                 lane = first - batch->lanes.first;
+    const int64_t      *start = batch->lanes.start + lane;
+    int64_t             row = start[0];
+    for (int k = 0; k <= n; k++) cut->start[k] = start[k] - row;
+    cut->batch = *batch;
+    cut->batch.n = cut->start[n];
+    cut->batch.lanes = (lk_lanes){first, n, cut->start};
+    cut->batch.input = cut->input;
+    cut->batch.target = cut->target;
+    for (int i = 0; i < batch->n_inputs; i++)
+        cut->input[i] = (const char *)batch->input[i] + row * lk_shape_count(&t->input[i].field.shape) * 4;
+    for (int i = 0; i < batch->n_targets; i++)
+        cut->target[i] = (const char *)batch->target[i] + row * lk_shape_count(&t->target[i].field.shape) * 4;
+    if (batch->weight) cut->batch.weight = batch->weight + row;
+    if (batch->mask) cut->batch.mask = batch->mask + row * lk_shape_count(&t->target[0].field.shape);
+    cut->batch.sample = batch->sample + row;
+}
