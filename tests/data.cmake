@@ -1,2 +1,3 @@
 lk_add_test(test_data_source_matrix unit/test_data_source_matrix.c)
 target_link_libraries(test_data_source_matrix PRIVATE lk_hdf5)
+lk_add_test(test_data_transform unit/test_data_transform.c)

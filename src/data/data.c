@@ -19,7 +19,8 @@ static lk_status find_files(lk_data *data, const lk_data_options *options)
     const lk_split_options *split[LK_SPLITS] = {&options->train, &options->validation, &options->test};
     for (int i = 0; i < LK_SPLITS; i++) {
         if (split[i]->n_files == 0) continue;
-        LK_TRY(lk_set_find(&data->set[i], labels[i], &data->schema, split[i], options->base, &data->files));
+        LK_TRY(lk_set_find(&data->set[i], labels[i], &data->schema, split[i], options->base, options->base,
+                           &data->files));
         data->split[i].set = &data->set[i];
     }
     LK_CHECK(data->split[LK_SPLIT_TRAIN].set, LK_E_CONFIG, "data.train names no file");
@@ -222,6 +223,7 @@ void lk_data_close(lk_data **data)
         lk_free(&(*data)->split[i].row);
         lk_set_clear(&(*data)->set[i]);
     }
+    lk_free(&(*data)->named);
     lk_transform_destroy(&(*data)->fitted);
     lk_files_clear(&(*data)->files);
     lk_free(data);

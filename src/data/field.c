@@ -55,7 +55,7 @@ done:
     return st;
 }
 
-static lk_status stack(const lk_field_options *options, lk_source *out)
+static lk_status stack(const char *name, lk_source *out)
 {
     lk_status        st = LK_OK;
     const lk_column *first = &out->column[0];
@@ -67,7 +67,7 @@ static lk_status stack(const lk_field_options *options, lk_source *out)
         lk_shape         mine = lk_column_shape(column), other = lk_column_shape(first);
         for (int i = 0; i < LK_PLACES - 1; i++)
             LK_CHECK(column->size[i] == first->size[i], LK_E_SHAPE,
-                     "field %s: samples of %s are %s, of %s %s; only the channels may differ", options->name,
+                     "field %s: samples of %s are %s, of %s %s; only the channels may differ", name,
                      column->part[0].dataset, lk_shape_text(&mine, a), first->part[0].dataset,
                      lk_shape_text(&other, b));
         out->channel[k] = out->channels;
@@ -100,8 +100,25 @@ lk_status lk_source_open(lk_handles *handles, const lk_places *places, const lk_
         LK_TRY(open_column(handles, places, &options->datasets[k], options->axes, &out->column[k]));
         LK_TRY(letters_of(&out->column[k], &out->axes[k]));
     }
-    LK_TRY(stack(options, out));
+    LK_TRY(stack(options->name, out));
 done:
+    if (st != LK_OK) lk_source_clear(out);
+    return st;
+}
+
+lk_status lk_source_from_column(const char *name, lk_column *column, lk_source *out)
+{
+    lk_status st = LK_OK;
+    *out = (lk_source){.n_columns = 1};
+    LK_TRY(LK_ALLOC(1, &out->column));
+    out->column[0] = *column;
+    *column = (lk_column){0};
+    LK_TRY(LK_ALLOC(1, &out->channel));
+    LK_TRY(LK_ALLOC(1, &out->axes));
+    LK_TRY(letters_of(&out->column[0], &out->axes[0]));
+    LK_TRY(stack(name, out));
+done:
+    lk_column_clear(column);
     if (st != LK_OK) lk_source_clear(out);
     return st;
 }

@@ -36,6 +36,8 @@ typedef struct lk_source {
 
 lk_status lk_source_open(lk_handles *handles, const lk_places *places, const lk_field_options *options,
                          lk_source *out);
+/** A field of one column (taken, also on failure). */
+lk_status lk_source_from_column(const char *name, lk_column *column, lk_source *out);
 void      lk_source_clear(lk_source *source);
 
 /** Reading a field: cursors of its columns. */

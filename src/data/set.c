@@ -145,7 +145,7 @@ done:
 }
 
 lk_status lk_set_find(lk_set *set, const char *label, const lk_schema *schema, const lk_split_options *split,
-                      const char *base, lk_files *files)
+                      const char *base, const char *field_base, lk_files *files)
 {
     lk_status st = LK_OK;
     char      field_label[160];
@@ -161,7 +161,7 @@ lk_status lk_set_find(lk_set *set, const char *label, const lk_schema *schema, c
         if (field->n_files == 0) continue;
         snprintf(field_label, sizeof field_label, "data.%s.%s", i < schema->n_inputs ? "inputs" : "targets",
                  field->name);
-        LK_TRY(lk_places_find(field_label, field->files, field->n_files, base, files, &set->own[i]));
+        LK_TRY(lk_places_find(field_label, field->files, field->n_files, field_base, files, &set->own[i]));
     }
 done:
     return st;

@@ -28,9 +28,10 @@ typedef struct lk_schema {
 
 void lk_schema_init(lk_schema *schema, const lk_data_options *options);
 
-/** Expands files and globs of a split and of its fields into places. */
+/** Expands files and globs of a split (relative to `base`) and of its fields (to `field_base`) into places.
+ */
 lk_status lk_set_find(lk_set *set, const char *label, const lk_schema *schema, const lk_split_options *split,
-                      const char *base, lk_files *files);
+                      const char *base, const char *field_base, lk_files *files);
 /** Paths and globs to places: relative to base, globs expanded, sorted by name. */
 lk_status lk_places_find(const char *label, const char *const *names, int n, const char *base,
                          lk_files *files, lk_places *out);
@@ -43,6 +44,7 @@ void      lk_set_clear(lk_set *set);
 struct lk_data {
     const lk_data_options *options; /* borrowed */
     lk_schema              schema;
+    char                  *named; /* owned: the dataset that was named as an input, or NULL */
     lk_files               files;
     lk_set                 set[LK_SPLITS];
     struct {

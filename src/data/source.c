@@ -319,6 +319,23 @@ done:
     return st;
 }
 
+lk_status lk_column_from_array(const lk_files *files, int file, const char *dataset, const lk_h5_info *info,
+                               lk_column *out)
+{
+    lk_status st = LK_OK;
+    *out = (lk_column){.files = files, .n_parts = 1, .integer = info->type <= LK_H5_U64};
+    out->wide = info->type >= LK_H5_I16 && out->integer;
+    LK_TRY(LK_ALLOC(1, &out->part));
+    out->part[0] = (lk_part){.file = file, .info = *info};
+    LK_TRY(lk_strdup(dataset, &out->part[0].dataset));
+    LK_TRY(set_axes(files->path[file], NULL, info, out));
+    out->n = out->part[0].n = info->axis[0];
+    plan_blocks(out, &out->part[0]);
+done:
+    if (st != LK_OK) lk_column_clear(out);
+    return st;
+}
+
 void lk_column_repeat(lk_column *column, const int64_t *rows, int n)
 {
     column->n = 0;

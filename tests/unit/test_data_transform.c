@@ -1,0 +1,457 @@
+/* Splits, statistics, class targets, bad values, and the transform's way through a file. */
+#include "lk_test.h"
+
+#include <unistd.h>
+
+#include "core/alloc.h"
+#include "data/data_internal.h"
+#include "data/source.h"
+
+enum { N = 400, F = 3 };
+
+static char   folder[] = "/tmp/lk_transform_XXXXXX";
+static double x[N][F], y[N];
+static char   labels[N];
+
+static const char *path_of(const char *name)
+{
+    static char path[4][128];
+    static int  next;
+    char       *out = path[next++ % 4];
+    snprintf(out, sizeof path[0], "%s/%s", folder, name);
+    return out;
+}
+
+static void fill(void)
+{
+    for (int i = 0; i < N; i++) {
+        for (int c = 0; c < F; c++) x[i][c] = 1e6 * c + (double)((i * 37 + c * 11) % 101) / 7;
+        y[i] = 3 * x[i][0] - 2;
+        labels[i] = (char)(i * 13 % 7);
+    }
+}
+
+/* File `name` with group `group`: x f64 [N, F], and y of classes or of values. */
+static void write_group(lk_h5 *file, const char *group, bool classes)
+{
+    char    path[64];
+    int64_t axes[] = {N, F};
+    snprintf(path, sizeof path, "%s/x", group);
+    assert_ok(lk_h5_write(file, path, LK_H5_F64, 2, axes, x));
+    snprintf(path, sizeof path, "%s/y", group);
+    if (classes)
+        assert_ok(lk_h5_write(file, path, LK_H5_U8, 1, axes, labels));
+    else
+        assert_ok(lk_h5_write(file, path, LK_H5_F64, 1, axes, y));
+}
+
+static void write_data(const char *name, bool classes)
+{
+    lk_h5 *file = NULL;
+    assert_ok(lk_h5_create(path_of(name), &file));
+    write_group(file, "/train", classes);
+    write_group(file, "/test", classes);
+    assert_ok(lk_h5_close(&file));
+}
+
+static lk_data_options plain(const char *const *train, lk_normalise normalise)
+{
+    return (lk_data_options){.train = {.files = train, .n_files = 1}, .normalise = normalise, .base = folder};
+}
+
+static void open_fails(const lk_data_options *options, lk_status status, const char *part)
+{
+    lk_data *data = NULL;
+    lk_error_clear();
+    assert_int_equal(lk_data_open(options, 1, NULL, &data), status);
+    assert_null(data);
+    if (!strstr(lk_error_message(), part)) print_error("'%s' lacks '%s'\n", lk_error_message(), part);
+    assert_non_null(strstr(lk_error_message(), part));
+}
+
+/* All rows of a split. */
+static void read_all(lk_data *data, lk_split split, float *input, void *target, int64_t *sample)
+{
+    lk_data_reader *reader = NULL;
+    int64_t         n = lk_data_n(data, split), index[N];
+    void           *in[] = {input}, *out[] = {target};
+    for (int64_t i = 0; i < n; i++) index[i] = i;
+    assert_ok(lk_data_reader_create(data, split, &reader));
+    assert_ok(lk_data_read(reader, n, index, in, out, NULL, NULL, sample));
+    lk_data_reader_destroy(&reader);
+}
+
+static void fractions_cover_the_source_once_and_depend_on_the_seed_alone(void **state)
+{
+    const char     *train[] = {"d.h5:/train"};
+    lk_data_options options = plain(train, LK_NORMALISE_NONE);
+    lk_data        *data = NULL, *again = NULL;
+    int             seen[N] = {0}, other = 0;
+    static float    in[N * F], out[N];
+    int64_t         sample[N], sample_again[N];
+    (void)state;
+    write_data("d.h5", false);
+    options.validation.fraction = 0.2;
+    options.test.fraction = 0.1;
+    assert_ok(lk_data_open(&options, 7, NULL, &data));
+    assert_ok(lk_data_open(&options, 8, NULL, &again));
+    for (int s = 0; s < LK_SPLITS; s++) {
+        int64_t n = lk_data_n(data, (lk_split)s);
+        read_all(data, (lk_split)s, in, out, sample);
+        read_all(again, (lk_split)s, in, out, sample_again);
+        for (int64_t i = 0; i < n; i++) {
+            seen[sample[i]]++;
+            if (i > 0) assert_true(sample[i] > sample[i - 1]);
+            other += i < lk_data_n(again, (lk_split)s) && sample[i] != sample_again[i];
+        }
+    }
+    for (int i = 0; i < N; i++) assert_int_equal(seen[i], 1);
+    assert_true(other > N / 4);
+    /* 0.2 and 0.1 of 400 within four deviations of a fair draw */
+    assert_true(llabs(lk_data_n(data, LK_SPLIT_VALIDATION) - 80) <= 32);
+    assert_true(llabs(lk_data_n(data, LK_SPLIT_TEST) - 40) <= 24);
+    lk_data_close(&data);
+    lk_data_close(&again);
+}
+
+static void statistics_come_from_training_rows_and_are_those_of_two_passes(void **state)
+{
+    const char     *train[] = {"d.h5:/train"};
+    lk_data_options options = plain(train, LK_NORMALISE_STANDARD);
+    lk_data        *data = NULL;
+    static float    in[N * F], out[N];
+    int64_t         sample[N];
+    (void)state;
+    options.validation.fraction = 0.3;
+    options.normalise_targets = LK_NORMALISE_STANDARD;
+    assert_ok(lk_data_open(&options, 3, NULL, &data));
+    int64_t n = lk_data_n(data, LK_SPLIT_TRAIN);
+    read_all(data, LK_SPLIT_TRAIN, in, out, sample);
+    for (int c = 0; c < F; c++) {
+        long double mean = 0, square = 0;
+        for (int64_t i = 0; i < n; i++) mean += x[sample[i]][c];
+        mean /= n;
+        for (int64_t i = 0; i < n; i++) square += (x[sample[i]][c] - mean) * (x[sample[i]][c] - mean);
+        long double deviation = sqrtl(square / n);
+        /* Offsets of 1e6 leave about 10 digits of the deviation in double; the float result has 7. */
+        for (int64_t i = 0; i < n; i++) {
+            double expected = (double)((x[sample[i]][c] - mean) / deviation);
+            assert_true(fabs((double)in[i * F + c] - expected) <= 2e-7 * fabs(expected) + 1e-9);
+        }
+    }
+    lk_transform_undo_target(lk_data_transform(data), 0, n, out);
+    for (int64_t i = 0; i < n; i++) assert_true(fabs((double)out[i] - y[sample[i]]) < 1e-5);
+    lk_data_close(&data);
+}
+
+static void a_saved_transform_gives_the_same_bits(void **state)
+{
+    const char     *train[] = {"d.h5:/train"}, *test[] = {"d.h5:/test"};
+    lk_data_options options = plain(train, LK_NORMALISE_STANDARD);
+    lk_data        *data = NULL, *again = NULL, *input = NULL;
+    lk_transform   *loaded = NULL;
+    lk_h5          *file = NULL;
+    static float    a[N * F], b[N * F], ya[N], yb[N];
+    int64_t         sample[N];
+    (void)state;
+    options.test = (lk_split_options){.files = test, .n_files = 1};
+    options.normalise_targets = LK_NORMALISE_STANDARD;
+    assert_ok(lk_data_open(&options, 3, NULL, &data));
+    assert_ok(lk_h5_create(path_of("t.h5"), &file));
+    assert_ok(lk_transform_save(lk_data_transform(data), file, "/input"));
+    assert_ok(lk_h5_close(&file));
+    assert_ok(lk_h5_open(path_of("t.h5"), &file));
+    assert_ok(lk_transform_load(file, "/input", &loaded));
+    assert_ok(lk_h5_close(&file));
+    assert_ok(lk_data_open(&options, 3, loaded, &again));
+    read_all(data, LK_SPLIT_TEST, a, ya, sample);
+    read_all(again, LK_SPLIT_TEST, b, yb, sample);
+    assert_memory_equal(a, b, sizeof a);
+    assert_memory_equal(ya, yb, sizeof ya);
+    assert_ok(lk_data_open_input(path_of("d.h5:/test"), &options, loaded, &input));
+    memset(b, 0, sizeof b);
+    memset(yb, 0, sizeof yb);
+    read_all(input, LK_SPLIT_TEST, b, yb, sample);
+    assert_memory_equal(a, b, sizeof a);
+    assert_memory_equal(ya, yb, sizeof ya);
+    assert_true(lk_data_has_targets(input, LK_SPLIT_TEST));
+    lk_data_close(&input);
+    /* A dataset alone: inputs without targets. */
+    assert_ok(lk_data_open_input(path_of("d.h5:/test/x"), &options, loaded, &input));
+    memset(b, 0, sizeof b);
+    read_all(input, LK_SPLIT_TEST, b, yb, sample);
+    assert_memory_equal(a, b, sizeof a);
+    assert_false(lk_data_has_targets(input, LK_SPLIT_TEST));
+    lk_data_close(&input);
+    lk_transform_undo_target(loaded, 0, N, ya);
+    for (int i = 0; i < N; i++) assert_true(fabs((double)ya[i] - y[i]) < 1e-5);
+    lk_data_close(&data);
+    lk_data_close(&again);
+    lk_transform_destroy(&loaded);
+}
+
+static void class_targets_count_their_classes_and_know_their_names(void **state)
+{
+    static const char *const names[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+    const char              *train[] = {"c.h5:/train"};
+    lk_data_options          options = plain(train, LK_NORMALISE_NONE);
+    lk_data                 *data = NULL;
+    lk_h5                   *file = NULL;
+    static float             in[N * F];
+    int32_t                  out[N];
+    int64_t                  sample[N], n;
+    (void)state;
+    write_data("c.h5", true);
+    assert_ok(lk_data_open(&options, 1, NULL, &data));
+    const lk_field *field = lk_transform_target(lk_data_transform(data), 0);
+    assert_int_equal(field->dtype, LK_I32);
+    assert_int_equal(field->classes, 7);
+    assert_int_equal(field->shape.n_axes, 0);
+    assert_null(lk_transform_class_names(lk_data_transform(data), &n));
+    read_all(data, LK_SPLIT_TRAIN, in, out, sample);
+    for (int i = 0; i < N; i++) assert_int_equal(out[i], labels[i]);
+    lk_data_close(&data);
+    assert_ok(lk_h5_create(path_of("c.h5"), &file));
+    write_group(file, "/train", true);
+    assert_ok(lk_h5_put_texts(file, "/train/y", "class_names", names, 8));
+    assert_ok(lk_h5_close(&file));
+    assert_ok(lk_data_open(&options, 1, NULL, &data));
+    assert_int_equal(lk_transform_target(lk_data_transform(data), 0)->classes, 8);
+    const char *const *found = lk_transform_class_names(lk_data_transform(data), &n);
+    assert_int_equal(n, 8);
+    assert_string_equal(found[7], "h");
+    lk_data_close(&data);
+}
+
+static void bad_values_are_named_by_file_dataset_and_index(void **state)
+{
+    static const char *const names[] = {"a", "b", "c", "d", "e", "f"};
+    const char              *train[] = {"bad.h5:/train"}, *test[] = {"bad.h5:/test"};
+    lk_data_options          options = plain(train, LK_NORMALISE_STANDARD);
+    lk_h5                   *file = NULL;
+    (void)state;
+    double kept = x[123][1];
+    x[123][1] = (double)NAN;
+    write_data("bad.h5", false);
+    open_fails(&options, LK_E_DATA, "bad.h5: /train/x[123] holds NaN");
+    /* Without statistics the row is met when it is read. */
+    options.normalise = LK_NORMALISE_NONE;
+    lk_data        *data = NULL;
+    lk_data_reader *reader = NULL;
+    float           in[F], out[1];
+    int64_t         index = 123, sample;
+    void           *to[] = {in}, *target[] = {out};
+    assert_ok(lk_data_open(&options, 1, NULL, &data));
+    assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, &reader));
+    assert_int_equal(lk_data_read(reader, 1, &index, to, target, NULL, NULL, &sample), LK_E_DATA);
+    assert_non_null(strstr(lk_error_message(), "bad.h5: /train/x[123] holds NaN"));
+    lk_data_reader_destroy(&reader);
+    lk_data_close(&data);
+    x[123][1] = kept;
+
+    write_data("bad.h5", true);
+    assert_ok(lk_h5_create(path_of("bad.h5"), &file));
+    write_group(file, "/train", true);
+    assert_ok(lk_h5_put_texts(file, "/", "class_names", names, 6));
+    assert_ok(lk_h5_close(&file));
+    /* labels[i] = 13 i mod 7 is 6 for the first time at i = 1 */
+    open_fails(&options, LK_E_DATA, "bad.h5: /train/y[1] is 6, outside 0..5");
+
+    /* A label that training never had: out of range in the other split. */
+    assert_ok(lk_h5_create(path_of("bad.h5"), &file));
+    write_group(file, "/train", true);
+    labels[17] = 9;
+    write_group(file, "/test", true);
+    labels[17] = (char)(17 * 13 % 7);
+    assert_ok(lk_h5_close(&file));
+    options.test = (lk_split_options){.files = test, .n_files = 1};
+    open_fails(&options, LK_E_DATA, "bad.h5: /test/y[17] is 9, outside 0..6");
+}
+
+static void a_constant_channel_cannot_be_standardised(void **state)
+{
+    const char     *train[] = {"constant.h5:/train"};
+    lk_data_options options = plain(train, LK_NORMALISE_STANDARD);
+    (void)state;
+    for (int i = 0; i < N; i++) x[i][2] = 4.25;
+    write_data("constant.h5", false);
+    fill();
+    open_fails(&options, LK_E_DATA, "channel 2 is 4.25 in all training samples");
+    options.normalise = LK_NORMALISE_UNIT;
+    open_fails(&options, LK_E_CONFIG, "/train/x in");
+}
+
+static void files_are_found_or_the_reason_is_given(void **state)
+{
+    const char *train[] = {"part_[0-2].h5:/train"}, *same[] = {"part_1.h5:/train"},
+               *none[] = {"part_[7-9].h5"};
+    const char *missing[] = {"absent.h5:/train"}, *wrong[] = {"part_1.h5:/tarin"},
+               *twice[2] = {"d.h5", "d.h5"};
+    lk_data_options options = plain(train, LK_NORMALISE_NONE);
+    lk_data        *data = NULL;
+    char            line[256], hex[33], other[33];
+    (void)state;
+    for (int i = 2; i >= 0; i--) {
+        char name[32];
+        snprintf(name, sizeof name, "part_%d.h5", i);
+        y[0] = i;
+        write_data(name, false);
+    }
+    fill();
+    assert_ok(lk_data_open(&options, 1, NULL, &data));
+    assert_int_equal(lk_data_n(data, LK_SPLIT_TRAIN), 3 * N);
+    lk_data_describe(data, LK_SPLIT_TRAIN, line, sizeof line);
+    assert_string_equal(line, "1200 samples of 3 f64 in 3 files (contiguous)");
+    lk_data_fingerprint(data, LK_SPLIT_TRAIN, hex);
+    /* sorted by name, whatever order they were written in */
+    lk_data_reader *reader = NULL;
+    float           in[3 * F], out[3];
+    int64_t         index[] = {0, N, 2 * N}, sample[3];
+    void           *to[] = {in}, *target[] = {out};
+    assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, &reader));
+    assert_ok(lk_data_read(reader, 3, index, to, target, NULL, NULL, sample));
+    for (int i = 0; i < 3; i++) assert_true(out[i] == (float)i);
+    lk_data_reader_destroy(&reader);
+    lk_data_close(&data);
+    y[5] = -1;
+    write_data("part_1.h5", false);
+    fill();
+    assert_ok(lk_data_open(&options, 1, NULL, &data));
+    lk_data_fingerprint(data, LK_SPLIT_TRAIN, other);
+    assert_string_not_equal(hex, other);
+    lk_data_close(&data);
+
+    options.validation = (lk_split_options){.files = same, .n_files = 1};
+    open_fails(&options, LK_E_CONFIG, "data.train and data.validation share");
+    options = plain(none, LK_NORMALISE_NONE);
+    open_fails(&options, LK_E_CONFIG, "'part_[7-9].h5' matches no file");
+    options = plain(missing, LK_NORMALISE_NONE);
+    open_fails(&options, LK_E_DATA, "absent.h5");
+    options = plain(wrong, LK_NORMALISE_NONE);
+    open_fails(&options, LK_E_DATA, "there is no /tarin/x");
+    options = plain(twice, LK_NORMALISE_NONE);
+    options.train.n_files = 2;
+    open_fails(&options, LK_E_CONFIG, "is named twice");
+}
+
+static void weights_are_read_and_a_negative_one_is_named(void **state)
+{
+    const char     *train[] = {"w.h5:/train"};
+    lk_data_options options = plain(train, LK_NORMALISE_NONE);
+    lk_data        *data = NULL;
+    lk_data_reader *reader = NULL;
+    lk_h5          *file = NULL;
+    float           w[N], in[2 * F], out[2], weight[2];
+    int64_t         axes[] = {N}, index[] = {3, 9}, sample[2];
+    void           *to[] = {in}, *target[] = {out};
+    (void)state;
+    for (int i = 0; i < N; i++) w[i] = (float)i / 4;
+    w[8] = -1;
+    assert_ok(lk_h5_create(path_of("w.h5"), &file));
+    write_group(file, "/train", false);
+    assert_ok(lk_h5_write(file, "/train/w", LK_H5_F32, 1, axes, w));
+    assert_ok(lk_h5_close(&file));
+    assert_ok(lk_data_open(&options, 1, NULL, &data));
+    assert_true(lk_data_has_weights(data, LK_SPLIT_TRAIN));
+    assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, &reader));
+    assert_ok(lk_data_read(reader, 2, index, to, target, weight, NULL, sample));
+    assert_true(weight[0] == 0.75F && weight[1] == 2.25F);
+    index[1] = 8;
+    assert_int_equal(lk_data_read(reader, 2, index, to, target, weight, NULL, sample), LK_E_DATA);
+    assert_non_null(strstr(lk_error_message(), "/train/w[8] is -1"));
+    lk_data_reader_destroy(&reader);
+    lk_data_close(&data);
+}
+
+/* A map without samples serves all; a dataset without samples in each file serves that file's rows; integers
+ * wider than bytes stay indices when nobody asks to normalise them. */
+static void static_fields_and_indices_keep_their_meaning(void **state)
+{
+    enum { ROWS = 3, P = 4 };
+    const char              *files[] = {"s_*.h5"}, *grid[] = {"grid.h5"};
+    const lk_dataset_options depth_set = {.path = "/depth"}, token_set = {.path = "/tokens"},
+                             run_set = {.path = "/run"}, label_set = {.path = "/label"};
+    const lk_field_options inputs[] = {
+        {.name = "tokens", .datasets = &token_set, .n_datasets = 1},
+        {.name = "depth", .datasets = &depth_set, .n_datasets = 1, .axes = "W", .files = grid, .n_files = 1},
+        {.name = "run", .datasets = &run_set, .n_datasets = 1, .axes = "C"}};
+    const lk_field_options target = {.name = "label", .datasets = &label_set, .n_datasets = 1};
+    lk_data_options        options = {.inputs = inputs,
+                                      .n_inputs = 3,
+                                      .targets = &target,
+                                      .n_targets = 1,
+                                      .train = {.files = files, .n_files = 1},
+                                      .base = folder};
+    lk_h5                 *file = NULL;
+    lk_data               *data = NULL;
+    lk_data_reader        *reader = NULL;
+    int32_t                tokens[ROWS][P], got_tokens[2 * P], got_label[2];
+    float                  depth[P] = {1, 2, 3, 4}, got_depth[2 * P], run, got_run[2];
+    int64_t                rows_axes[] = {ROWS, P}, p = P, one = 1, n = ROWS, index[] = {1, 4}, sample[2];
+    unsigned char          label[ROWS] = {0, 1, 2};
+    void                  *in[] = {got_tokens, got_depth, got_run}, *out[] = {got_label};
+    (void)state;
+    assert_ok(lk_h5_create(path_of("grid.h5"), &file));
+    assert_ok(lk_h5_write(file, "/depth", LK_H5_F32, 1, &p, depth));
+    assert_ok(lk_h5_close(&file));
+    for (int f = 0; f < 2; f++) {
+        char name[32];
+        snprintf(name, sizeof name, "s_%d.h5", f);
+        for (int i = 0; i < ROWS * P; i++) tokens[i / P][i % P] = f * 100 + i;
+        run = (float)f + 0.5F;
+        assert_ok(lk_h5_create(path_of(name), &file));
+        assert_ok(lk_h5_write(file, "/tokens", LK_H5_I32, 2, rows_axes, tokens));
+        assert_ok(lk_h5_write(file, "/run", LK_H5_F32, 1, &one, &run));
+        assert_ok(lk_h5_write(file, "/label", LK_H5_U8, 1, &n, label));
+        assert_ok(lk_h5_close(&file));
+    }
+    assert_ok(lk_data_open(&options, 1, NULL, &data));
+    assert_int_equal(lk_data_n(data, LK_SPLIT_TRAIN), 2 * ROWS);
+    const lk_field *field = lk_transform_input(lk_data_transform(data), 0);
+    assert_int_equal(field->dtype, LK_I32);
+    assert_int_equal(field->classes, 112);
+    field = lk_transform_input(lk_data_transform(data), 1);
+    assert_true(field->dtype == LK_F32 && field->shape.n_axes == 2 && field->shape.axis[1] == 1);
+    assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, &reader));
+    assert_ok(lk_data_read(reader, 2, index, in, out, NULL, NULL, sample));
+    for (int i = 0; i < P; i++) {
+        assert_int_equal(got_tokens[i], P + i);
+        assert_int_equal(got_tokens[P + i], 100 + P + i);
+        assert_true(got_depth[i] == depth[i] && got_depth[P + i] == depth[i]);
+    }
+    assert_true(got_run[0] == 0.5F && got_run[1] == 1.5F);
+    assert_true(got_label[0] == 1 && got_label[1] == 1);
+    lk_data_reader_destroy(&reader);
+    lk_data_close(&data);
+}
+
+static int start(void **state)
+{
+    (void)state;
+    fill();
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int finish(void **state)
+{
+    char command[64];
+    (void)state;
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    return system(command);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fractions_cover_the_source_once_and_depend_on_the_seed_alone),
+        cmocka_unit_test(statistics_come_from_training_rows_and_are_those_of_two_passes),
+        cmocka_unit_test(a_saved_transform_gives_the_same_bits),
+        cmocka_unit_test(class_targets_count_their_classes_and_know_their_names),
+        cmocka_unit_test(bad_values_are_named_by_file_dataset_and_index),
+        cmocka_unit_test(a_constant_channel_cannot_be_standardised),
+        cmocka_unit_test(files_are_found_or_the_reason_is_given),
+        cmocka_unit_test(weights_are_read_and_a_negative_one_is_named),
+        cmocka_unit_test(static_fields_and_indices_keep_their_meaning),
+    };
+    return cmocka_run_group_tests(tests, start, finish);
+}
