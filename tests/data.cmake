@@ -1,3 +1,4 @@
+lk_add_test(test_data_source_table unit/test_data_source_table.c)
 lk_add_test(test_data_source_matrix unit/test_data_source_matrix.c)
 target_link_libraries(test_data_source_matrix PRIVATE lk_hdf5)
 lk_add_test(test_data_transform unit/test_data_transform.c)

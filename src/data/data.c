@@ -8,6 +8,7 @@
 #include "core/rng.h"
 #include "data/decode.h"
 #include "data/set.h"
+#include "data/table.h"
 
 static const char *const labels[LK_SPLITS] = {"data.train", "data.validation", "data.test"};
 
@@ -138,10 +139,15 @@ static lk_status fit(lk_data *data, lk_handles *handles)
     LK_TRY(lk_transform_create(data->schema.n_inputs, data->schema.n_targets, &data->fitted));
     t = data->fitted;
     data->transform = t;
-    for (int i = 0; i < t->n_inputs; i++)
-        LK_TRY(
-            lk_recipe_fit(&t->input[i], &set->input[i], &data->schema.input[i], false, handles, rows, most));
+    for (int i = 0; i < t->n_inputs; i++) {
+        lk_recipe *recipe = &t->input[i];
+        if (data->schema.plain)
+            LK_TRY(lk_table_describe(&set->input[i], handles, &recipe->cell, &recipe->n_cells));
+        LK_TRY(lk_recipe_fit(recipe, &set->input[i], &data->schema.input[i], false, handles, rows, most));
+    }
     for (int i = 0; i < t->n_targets; i++) {
+        if (data->schema.plain)
+            LK_TRY(lk_table_targets(&set->target[i], handles, &t->target[i].column, &t->target[i].n_columns));
         if (set->target[i].column[0].integer)
             LK_TRY(find_class_names(&set->target[i], handles, &t->target[i]));
         LK_TRY(lk_recipe_fit(&t->target[i], &set->target[i], &data->schema.target[i], true, handles, rows,
@@ -184,6 +190,17 @@ done:
     return st;
 }
 
+/* Rows of every split in the codes of the recipe; splits that share a set share this too. */
+static lk_status map_tables(lk_data *data, lk_handles *handles)
+{
+    lk_status st = LK_OK;
+    for (int s = 0; s < LK_SPLITS; s++)
+        for (int i = 0; i < data->set[s].n_inputs; i++)
+            LK_TRY(lk_table_map(&data->transform->input[i], &data->set[s].input[i], handles));
+done:
+    return st;
+}
+
 /* ---- life ---- */
 
 lk_status lk_data_open(const lk_data_options *options, uint64_t seed, const lk_transform *known,
@@ -208,6 +225,7 @@ lk_status lk_data_open(const lk_data_options *options, uint64_t seed, const lk_t
         LK_TRY(fit(data, &handles));
     for (int i = 0; i < LK_SPLITS; i++)
         if (data->split[i].set) LK_TRY(check_set(data, i, &handles));
+    LK_TRY(map_tables(data, &handles));
     LK_TRY(lk_data_fingerprints(data, &handles));
 done:
     lk_handles_clear(&handles);

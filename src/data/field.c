@@ -7,6 +7,7 @@
 #include "core/alloc.h"
 #include "core/log.h"
 #include "data/decode.h"
+#include "data/table.h"
 
 /* ---- places ---- */
 
@@ -188,8 +189,10 @@ lk_status lk_source_blame(const lk_source *source, const lk_recipe *recipe, int6
     const char      *file = column->files->path[part->file];
     double           value = raw[element];
     if (recipe->n_cells)
-        return lk_fail(LK_E_DATA, "%s: %s[%lld]: column '%s' holds %g", file, part->dataset, (long long)index,
-                       recipe->cell[element].name, value);
+        return lk_fail(LK_E_DATA, "%s: %s[%lld]: column '%s' %s", file, part->dataset, (long long)index,
+                       recipe->cell[element].name,
+                       isnan(value) ? "is missing; with normalise: standard the mean stands in its place"
+                                    : "holds an infinite value");
     if (recipe->field.dtype == LK_I32 && value == floor(value) && recipe->field.classes)
         return lk_fail(LK_E_DATA, "%s: %s[%lld] is %.0f, outside 0..%lld%s", file, part->dataset,
                        (long long)index, value, (long long)recipe->field.classes - 1,
@@ -317,7 +320,7 @@ static lk_status fit_classes(lk_recipe *recipe, const lk_source *source, bool is
                              lk_source_cursor *cursor, lk_rows rows, double *raw)
 {
     lk_status st = LK_OK;
-    double    low = INFINITY, high = -1;
+    double    low = (double)INT32_MAX, high = -1;
     recipe->field.classes = recipe->n_class_names;
     for (int64_t i = 0; i < rows.n; i++) {
         int64_t row = row_at(rows, i);
@@ -379,7 +382,9 @@ lk_status lk_recipe_fit(lk_recipe *recipe, const lk_source *source, const lk_fie
     fit_field(recipe, source, options, is_target);
     LK_TRY(lk_source_cursor_init(&cursor, source, handles));
     LK_TRY(LK_ALLOC(source->elements, &raw));
-    if (recipe->field.dtype == LK_I32) {
+    if (recipe->n_cells) {
+        LK_TRY(lk_table_fit(recipe, source, handles, rows, most));
+    } else if (recipe->field.dtype == LK_I32) {
         LK_TRY(fit_classes(recipe, source, is_target, &cursor, rows, raw));
     } else if (options->normalise == LK_NORMALISE_STANDARD) {
         LK_TRY(lk_recipe_channels(recipe, source->channels));

@@ -7,6 +7,7 @@
 
 #include "core/alloc.h"
 #include "data/set.h"
+#include "data/table.h"
 
 /* ---- HDF5 ---- */
 
@@ -57,7 +58,10 @@ static lk_status check_input(lk_data *data, lk_handles *handles)
     lk_rows             all = {NULL, set->n};
     LK_CHECK(set->n_inputs == t->n_inputs, LK_E_CONFIG,
              "the model takes %d inputs, the configuration names %d", t->n_inputs, set->n_inputs);
-    for (int i = 0; i < set->n_inputs; i++) LK_TRY(lk_recipe_matches(&t->input[i], &set->input[i]));
+    for (int i = 0; i < set->n_inputs; i++) {
+        LK_TRY(lk_recipe_matches(&t->input[i], &set->input[i]));
+        LK_TRY(lk_table_map(&t->input[i], &set->input[i], handles));
+    }
     for (int i = 0; i < set->n_targets && i < t->n_targets; i++) {
         LK_TRY(lk_recipe_matches(&t->target[i], &set->target[i]));
         LK_TRY(lk_recipe_check(&t->target[i], &set->target[i], handles, all));

@@ -36,6 +36,8 @@ typedef struct lk_recipe {
     int64_t      n_class_names;
     lk_cell     *cell; /* owned [n_cells]; 0: no table */
     int          n_cells;
+    char       **column; /* owned [n_columns]: columns of a table that the target is made of, if known */
+    int64_t      n_columns;
 } lk_recipe;
 
 struct lk_transform {

@@ -45,6 +45,7 @@ void lk_recipe_clear(lk_recipe *recipe)
     lk_texts_free(&recipe->class_name, recipe->n_class_names);
     for (int i = 0; recipe->cell && i < recipe->n_cells; i++) lk_cell_clear(&recipe->cell[i]);
     lk_free(&recipe->cell);
+    lk_texts_free(&recipe->column, recipe->n_columns);
     *recipe = (lk_recipe){0};
 }
 
@@ -142,6 +143,7 @@ static int64_t apply_table(const lk_recipe *recipe, const double *raw, float *ou
         int64_t        width = lk_cell_width(cell);
         bool           missing = isnan(raw[i]);
         if (isinf(raw[i])) return i;
+        if (missing && cell->kind == LK_CELL_NUMBER && recipe->normalise == LK_NORMALISE_NONE) return i;
         memset(out, 0, (size_t)width * sizeof *out);
         if (cell->kind == LK_CELL_NUMBER) {
             if (!missing) out[0] = (float)((raw[i] - cell->mean) / cell->std);
@@ -236,6 +238,8 @@ static lk_status save_recipe(const lk_recipe *recipe, lk_h5 *file, const char *g
         lk_h5_put_texts(file, group, "datasets", (const char *const *)recipe->dataset, recipe->n_datasets));
     LK_TRY(lk_h5_put_texts(file, group, "axes", (const char *const *)recipe->axes, recipe->n_datasets));
     LK_TRY(lk_h5_put_int(file, group, "columns", recipe->n_cells));
+    LK_TRY(lk_h5_put_texts(file, group, "target_columns", (const char *const *)recipe->column,
+                           recipe->n_columns));
     if (recipe->n_channels) {
         snprintf(path, sizeof path, "%s/mean", group);
         LK_TRY(lk_h5_write(file, path, LK_H5_F64, 1, &recipe->n_channels, recipe->mean));
@@ -398,6 +402,7 @@ static lk_status load_recipe(lk_h5 *file, const char *group, const char *name, l
     snprintf(path, sizeof path, "%s/class_names", group);
     if (lk_h5_exists(file, path))
         LK_TRY(lk_h5_read_strings(file, path, &recipe->class_name, &recipe->n_class_names));
+    LK_TRY(lk_h5_get_texts(file, group, "target_columns", &recipe->column, &recipe->n_columns));
     LK_TRY(load_cells(file, group, recipe));
 done:
     lk_free(&dtype);

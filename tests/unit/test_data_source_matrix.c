@@ -60,7 +60,7 @@ static void write_file(const char *path, hid_t type, layout how, order o, int64_
     put(file, "/y", H5T_STD_U8LE, CONTIGUOUS, 1, &n, labels);
     if (o == STACKED) {
         for (int c = 0; c < C; c++) {
-            char name[8];
+            char name[16];
             snprintf(name, sizeof name, "/c%d", c);
             at = 0;
             for (int64_t i = 0; i < rows; i++)
@@ -99,7 +99,7 @@ static double *whole(const char *path, const char *dataset, int64_t count)
 
 static void reference_file(const char *path, order o, int rows, float *x, int32_t *y)
 {
-    char    name[8] = "/x";
+    char    name[16] = "/x";
     double *labels = whole(path, "/y", rows), *all = NULL;
     for (int i = 0; i < rows; i++) y[i] = (int32_t)labels[i];
     free(labels);

@@ -129,13 +129,16 @@ static void statistics_come_from_training_rows_and_are_those_of_two_passes(void 
     read_all(data, LK_SPLIT_TRAIN, in, out, sample);
     for (int c = 0; c < F; c++) {
         long double mean = 0, square = 0;
-        for (int64_t i = 0; i < n; i++) mean += x[sample[i]][c];
+        for (int64_t i = 0; i < n; i++) mean += (long double)x[sample[i]][c];
         mean /= n;
-        for (int64_t i = 0; i < n; i++) square += (x[sample[i]][c] - mean) * (x[sample[i]][c] - mean);
+        for (int64_t i = 0; i < n; i++) {
+            long double d = (long double)x[sample[i]][c] - mean;
+            square += d * d;
+        }
         long double deviation = sqrtl(square / n);
         /* Offsets of 1e6 leave about 10 digits of the deviation in double; the float result has 7. */
         for (int64_t i = 0; i < n; i++) {
-            double expected = (double)((x[sample[i]][c] - mean) / deviation);
+            double expected = (double)(((long double)x[sample[i]][c] - mean) / deviation);
             assert_true(fabs((double)in[i * F + c] - expected) <= 2e-7 * fabs(expected) + 1e-9);
         }
     }

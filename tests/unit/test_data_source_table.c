@@ -1,0 +1,203 @@
+/* Imported tables: what a row becomes, and that nothing but training rows decides it. */
+#include "lk_test.h"
+
+#include <unistd.h>
+
+#include "core/alloc.h"
+#include "data/data_internal.h"
+
+enum { N = 8, COLUMNS = 4, M = 4 };
+
+static char folder[] = "/tmp/lk_table_XXXXXX";
+
+static const char *const columns[] = {"carat", "cut", "depth", "clarity"};
+static const char *const kinds[] = {"numeric", "categorical", "numeric", "categorical"};
+static const char *const cuts[] = {"Fair", "Good", "Ideal"};
+static const char *const clarities[] = {"SI1", "VS2"};
+static const char *const prices[] = {"price"};
+
+static const char *path_of(const char *name)
+{
+    static char path[2][128];
+    static int  next;
+    char       *out = path[next++ % 2];
+    snprintf(out, sizeof path[0], "%s/%s", folder, name);
+    return out;
+}
+
+static void write_group(lk_h5 *file, const char *group, const char *const *words, int64_t n, const double *x,
+                        const double *y)
+{
+    char    path[64];
+    int64_t axes[] = {n, COLUMNS};
+    snprintf(path, sizeof path, "%s/x", group);
+    assert_ok(lk_h5_write(file, path, LK_H5_F64, 2, axes, x));
+    snprintf(path, sizeof path, "%s/y", group);
+    assert_ok(lk_h5_write(file, path, LK_H5_F64, 1, axes, y));
+    assert_ok(lk_h5_put_texts(file, group, "columns", columns, COLUMNS));
+    assert_ok(lk_h5_put_texts(file, group, "kinds", kinds, COLUMNS));
+    assert_ok(lk_h5_put_texts(file, group, "dictionary_cut", words, 3));
+    assert_ok(lk_h5_put_texts(file, group, "dictionary_clarity", clarities, 2));
+    assert_ok(lk_h5_put_texts(file, group, "target_columns", prices, 1));
+}
+
+/* carat 1..8; cut never Good; depth with two cells missing; clarity in both words. */
+static const double train_x[N][COLUMNS] = {{1, 0, 10, 0}, {2, 2, (double)NAN, 1}, {3, 0, 20, 0},
+                                           {4, 2, 30, 1}, {5, 0, 40, 0},          {6, 2, (double)NAN, 1},
+                                           {7, 0, 50, 0}, {8, 2, 60, 1}};
+static const double train_y[N] = {2, 4, 6, 8, 10, 12, 14, 16};
+/* A missing number where training had none, an unknown word, a word that only the dictionary has, a missing
+ * category. */
+static const double test_x[M][COLUMNS] = {
+    {(double)NAN, 2, 35, 0}, {4.5, -1, (double)NAN, 1}, {4.5, 1, 35, 1}, {4.5, 0, 35, (double)NAN}};
+static const double test_y[M] = {9, 9, 9, 9};
+
+enum { WIDTH = 1 + 2 + 2 + 2 };
+
+static void write_table(void)
+{
+    lk_h5 *file = NULL;
+    assert_ok(lk_h5_create(path_of("t.h5"), &file));
+    write_group(file, "/train", cuts, N, &train_x[0][0], train_y);
+    write_group(file, "/test", cuts, M, &test_x[0][0], test_y);
+    assert_ok(lk_h5_close(&file));
+}
+
+static void read_all(lk_data *data, lk_split split, float *in, float *out)
+{
+    lk_data_reader *reader = NULL;
+    int64_t         index[N], sample[N], n = lk_data_n(data, split);
+    void           *input[] = {in}, *target[] = {out};
+    for (int64_t i = 0; i < n; i++) index[i] = i;
+    assert_ok(lk_data_reader_create(data, split, &reader));
+    assert_ok(lk_data_read(reader, n, index, input, target, NULL, NULL, sample));
+    lk_data_reader_destroy(&reader);
+}
+
+static lk_data_options options_of(const char *const *train, const char *const *test)
+{
+    return (lk_data_options){.train = {.files = train, .n_files = 1},
+                             .test = {.files = test, .n_files = 1},
+                             .normalise = LK_NORMALISE_STANDARD,
+                             .normalise_targets = LK_NORMALISE_STANDARD,
+                             .base = folder};
+}
+
+static void check_test_rows(const float *in)
+{
+    /* carat: mean 4.5; depth: values 10..60, mean 35; outputs: carat | Fair Ideal | depth missing | SI1 VS2
+     */
+    static const float expected[M][WIDTH] = {
+        {0, 0, 1, 0, 0, 1, 0}, {0, 0, 0, 0, 1, 0, 1}, {0, 0, 0, 0, 0, 0, 1}, {0, 1, 0, 0, 0, 0, 0}};
+    for (int i = 0; i < M; i++)
+        for (int c = 0; c < WIDTH; c++) assert_true(in[i * WIDTH + c] == expected[i][c]);
+}
+
+static void cells_become_what_training_rows_decide(void **state)
+{
+    const char     *train[] = {"t.h5:/train"}, *test[] = {"t.h5:/test"};
+    lk_data_options options = options_of(train, test);
+    lk_data        *data = NULL;
+    float           in[N * WIDTH], out[N];
+    (void)state;
+    write_table();
+    assert_ok(lk_data_open(&options, 1, NULL, &data));
+    const lk_field *field = lk_transform_input(lk_data_transform(data), 0);
+    assert_true(field->shape.n_axes == 1 && field->shape.axis[0] == WIDTH);
+    read_all(data, LK_SPLIT_TRAIN, in, out);
+    /* deviation of 1..8: sqrt(63/12); of 10, 20 .. 60: 10 sqrt(35/12) */
+    double carat = sqrt(63.0 / 12), depth = 10 * sqrt(35.0 / 12);
+    for (int i = 0; i < N; i++) {
+        const float *row = in + i * WIDTH;
+        bool         missing = i == 1 || i == 5;
+        assert_true(fabs((double)row[0] - (i - 3.5) / carat) < 1e-6);
+        assert_true(row[1] == (i % 2 ? 0 : 1) && row[2] == (i % 2 ? 1 : 0));
+        assert_true(fabs((double)row[3] - (missing ? 0 : (train_x[i][2] - 35) / depth)) < 1e-6);
+        assert_true(row[4] == (missing ? 1 : 0));
+    }
+    read_all(data, LK_SPLIT_TEST, in, out);
+    check_test_rows(in);
+    assert_true(out[0] == 0);
+    lk_transform_undo_target(lk_data_transform(data), 0, M, out);
+    for (int i = 0; i < M; i++) assert_true(out[i] == 9);
+    lk_data_close(&data);
+}
+
+/* Another import of the same columns may number its words in another way. */
+static void codes_of_another_file_are_matched_by_word(void **state)
+{
+    static const char *const shuffled[] = {"Ideal", "Fair", "Awful"};
+    static const double      other[M][COLUMNS] = {
+             {(double)NAN, 0, 35, 0}, {4.5, 2, (double)NAN, 1}, {4.5, -1, 35, 1}, {4.5, 1, 35, (double)NAN}};
+    const char     *train[] = {"t.h5:/train"}, *test[] = {"t.h5:/test"};
+    lk_data_options options = options_of(train, test);
+    lk_data        *data = NULL, *input = NULL;
+    lk_transform   *loaded = NULL;
+    lk_h5          *file = NULL;
+    float           in[N * WIDTH], out[N];
+    (void)state;
+    write_table();
+    assert_ok(lk_data_open(&options, 1, NULL, &data));
+    assert_ok(lk_h5_create(path_of("saved.h5"), &file));
+    assert_ok(lk_transform_save(lk_data_transform(data), file, "/input"));
+    assert_ok(lk_h5_close(&file));
+    lk_data_close(&data);
+    assert_ok(lk_h5_open(path_of("saved.h5"), &file));
+    assert_ok(lk_transform_load(file, "/input", &loaded));
+    assert_ok(lk_h5_close(&file));
+    assert_ok(lk_h5_create(path_of("other.h5"), &file));
+    write_group(file, "/rows", shuffled, M, &other[0][0], test_y);
+    assert_ok(lk_h5_close(&file));
+    assert_ok(lk_data_open_input(path_of("other.h5:/rows"), &options, loaded, &input));
+    read_all(input, LK_SPLIT_TEST, in, out);
+    check_test_rows(in);
+    lk_data_close(&input);
+    lk_transform_destroy(&loaded);
+}
+
+static void missing_cells_need_the_mean_and_a_constant_column_is_named(void **state)
+{
+    const char     *train[] = {"t.h5:/train"}, *test[] = {"t.h5:/test"};
+    lk_data_options options = options_of(train, test);
+    lk_data        *data = NULL;
+    lk_h5          *file = NULL;
+    double          x[N][COLUMNS];
+    (void)state;
+    write_table();
+    options.normalise = LK_NORMALISE_NONE;
+    assert_int_equal(lk_data_open(&options, 1, NULL, &data), LK_E_CONFIG);
+    assert_non_null(strstr(lk_error_message(), "column 'depth' has missing cells"));
+    options.normalise = LK_NORMALISE_STANDARD;
+    memcpy(x, train_x, sizeof x);
+    for (int i = 0; i < N; i++) x[i][0] = 3;
+    assert_ok(lk_h5_create(path_of("t.h5"), &file));
+    write_group(file, "/train", cuts, N, &x[0][0], train_y);
+    write_group(file, "/test", cuts, M, &test_x[0][0], test_y);
+    assert_ok(lk_h5_close(&file));
+    assert_int_equal(lk_data_open(&options, 1, NULL, &data), LK_E_DATA);
+    assert_non_null(strstr(lk_error_message(), "column 'carat' is 3 in all training rows"));
+}
+
+static int start(void **state)
+{
+    (void)state;
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int finish(void **state)
+{
+    char command[64];
+    (void)state;
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    return system(command);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cells_become_what_training_rows_decide),
+        cmocka_unit_test(codes_of_another_file_are_matched_by_word),
+        cmocka_unit_test(missing_cells_need_the_mean_and_a_constant_column_is_named),
+    };
+    return cmocka_run_group_tests(tests, start, finish);
+}
