@@ -64,7 +64,7 @@ static lk_status allocate_private(lk_reduce *reduce, lk_lockstep *it)
     it->n_scratch = LK_TREE_DEPTH;
     LK_TRY(LK_ALLOC((int64_t)it->n_scratch * LK_TILE_FLOATS, &it->scratch));
     for (int i = it->first_slab; i < it->end_slab; i++) {
-        int buffers = lk_fold_buffers(lanes, it->slab_node[i], reduce->options.group_lanes);
+        int buffers = lk_tree_fold_buffers(lanes, it->slab_node[i], reduce->options.group_lanes);
         if (buffers - 1 > it->n_temp) it->n_temp = buffers - 1;
     }
     LK_TRY(LK_ALLOC(it->n_temp, &it->temp));

@@ -88,7 +88,7 @@ bool lk_fold_done(const lk_fold *fold, lk_node top)
     return fold->depth == 1 && same_node(fold->node[0], top);
 }
 
-int lk_fold_buffers(int lanes, lk_node top, int max_s)
+int lk_tree_fold_buffers(int lanes, lk_node top, int max_s)
 {
     int buffers = 1, covered = lk_tree_node_lanes(lanes, top);
     for (int s = max_s; s < covered; s *= 2) buffers++;

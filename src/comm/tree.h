@@ -55,7 +55,7 @@ int lk_fold_push(lk_fold *fold, int lanes, lk_node top, lk_node group, bool pres
 /** The top of the tree is complete: one node is left and it is `top`. */
 bool lk_fold_done(const lk_fold *fold, lk_node top);
 /** Buffers needed at most to fold a fringe node from groups of at most max_s lanes. */
-int lk_fold_buffers(int lanes, lk_node top, int max_s);
+int lk_tree_fold_buffers(int lanes, lk_node top, int max_s);
 
 /** One addition of a sum along the tree: out = a + b, each the number of a place. */
 typedef struct lk_tree_add {

@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "comm/reduce_internal.h"

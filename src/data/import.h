@@ -1,23 +1,39 @@
-/** Importers: other people's formats into one HDF5 file in the plain layout. Written atomically: an old file
- * survives. */
+/**
+ * What the importers share: which split a row belongs to, and an output that appears under its name when it
+ * is whole.
+ *
+ * An imported table (CSV) in its group: `x` f64 [N, columns] holds numbers and codes of categories as they
+ * are (NaN: missing, -1: a word the training rows do not have), `y` the targets. Attributes of the group:
+ * `columns` (names), `kinds`
+ * ("numeric" or "categorical", one a column), `dictionary_<column>` (words by code, from the training rows),
+ * `target_columns`, and `class_names` where the target is a class.
+ */
 #ifndef LK_DATA_IMPORT_H
 #define LK_DATA_IMPORT_H
 
-#include "core/status.h"
-#include <stdint.h>
+#include "core/str.h"
+#include "data/stream.h"
+#include "lockstep/data.h"
 
-typedef struct lk_import_split {
-    double   validation, test; /* fractions taken from the training data by hash of (seed, row); 0: none */
-    uint64_t seed;
-} lk_import_split;
+/** The split of row `row`: a pure function of (seed, row). */
+lk_split lk_import_split_of(const lk_import_split *split, int64_t row);
+/** Counts rows of each split among n. */
+void lk_import_count(const lk_import_split *split, int64_t n, int64_t count[LK_SPLITS]);
 
-/** IDX images and labels, plain or gzip; test may be NULL. x u8 [N, H, W, 1], y u8. */
-lk_status lk_import_idx(const char *train_images, const char *train_labels, const char *test_images,
-                        const char *test_labels, const lk_import_split *split, const char *out);
-/** CSV with a header line; targets: column names. Text columns are categorical; a column of integers with
- *  `classes` true is a class target. Dictionaries are those of the training rows. */
-lk_status lk_import_csv(const char *file, const char *const *targets, int n_targets,
-                        const lk_import_split *split, const char *out);
-lk_status lk_import_npy(const char *x, const char *y, const lk_import_split *split, const char *out);
+/** Names of the groups by lk_split. */
+extern const char *const lk_split_names[LK_SPLITS];
+
+/** A new HDF5 file beside `out`, named so at commit; abandon leaves `out` as it was. */
+typedef struct lk_import_file {
+    char   temporary[4096];
+    lk_h5 *h5; /* owned */
+} lk_import_file;
+lk_status lk_import_begin(const char *out, lk_import_file *file);
+lk_status lk_import_commit(lk_import_file *file, const char *out);
+void      lk_import_abandon(lk_import_file *file);
+
+/** Rows of an array with `row_bytes` a row, picked by split, written as /<split>/<name>. */
+lk_status lk_import_put_rows(lk_h5 *h5, const lk_import_split *split, const char *name, lk_h5_type type,
+                             int n_axes, const int64_t *axis, const void *rows, size_t row_bytes);
 
 #endif

@@ -27,8 +27,9 @@ static inline __mmask16 part(int64_t n)
 #include "kernels/tile.inc"
 
 TILE_CASE(1)
-TILE_CASE(2) TILE_CASE(3) TILE_CASE(4) TILE_CASE(5) TILE_CASE(6) TILE_CASE(7) TILE_CASE(8) TILE_CASE(9)
-    TILE_CASE(10) TILE_CASE(11) TILE_CASE(12) TILE_CASE(13) TILE_CASE(14)
+TILE_CASE(2)
+TILE_CASE(3) TILE_CASE(4) TILE_CASE(5) TILE_CASE(6) TILE_CASE(7) TILE_CASE(8) TILE_CASE(9) TILE_CASE(10)
+    TILE_CASE(11) TILE_CASE(12) TILE_CASE(13) TILE_CASE(14)
 
         static void tile(int rows, int vectors, const lk_tile_call *call)
 {
@@ -107,4 +108,4 @@ static void copy(int64_t rows, int64_t cols, const float *src, int64_t ld_src, f
 
 #include "kernels/vec.inc"
 
-const lk_kernel_set lk_set_avx512 = {"avx512", false, LANES, TILE_ROWS, tile, transpose, copy};
+const lk_kernel_set lk_set_avx512 = {"avx512", false, LANES, TILE_ROWS, tile, transpose, copy, VEC_LOOPS};

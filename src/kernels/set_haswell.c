@@ -28,7 +28,8 @@ static inline __m256i part(int64_t n)
 #include "kernels/tile.inc"
 
 TILE_CASE(1)
-TILE_CASE(2) TILE_CASE(3) TILE_CASE(4) TILE_CASE(5) TILE_CASE(6)
+TILE_CASE(2)
+TILE_CASE(3) TILE_CASE(4) TILE_CASE(5) TILE_CASE(6)
 
     static void tile(int rows, int vectors, const lk_tile_call *call)
 {
@@ -89,4 +90,4 @@ static void copy(int64_t rows, int64_t cols, const float *src, int64_t ld_src, f
 
 #include "kernels/vec.inc"
 
-const lk_kernel_set lk_set_haswell = {"haswell", false, LANES, TILE_ROWS, tile, transpose, copy};
+const lk_kernel_set lk_set_haswell = {"haswell", false, LANES, TILE_ROWS, tile, transpose, copy, VEC_LOOPS};

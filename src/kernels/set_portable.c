@@ -58,4 +58,4 @@ static void copy(int64_t rows, int64_t cols, const float *src, int64_t ld_src, f
 
 #include "kernels/vec.inc"
 
-const lk_kernel_set lk_set_portable = {"portable", false, LANES, TILE_ROWS, tile, transpose, copy};
+const lk_kernel_set lk_set_portable = {"portable", false, LANES, TILE_ROWS, tile, transpose, copy, VEC_LOOPS};

@@ -142,16 +142,17 @@ typedef struct lk_place {
     int64_t bytes;
 } lk_place;
 
-typedef struct lk_plan {
+typedef struct lk_memory_plan {
     lk_place *value, *d_value; /* owned, [n_layers]: of the output; views share their input's place */
     lk_place *keep;            /* owned, [n_layers] */
     lk_place  scratch, sum;    /* for one call; d_x of a layer that cannot add */
     int      *root, *d_root;   /* owned, [n_inputs + n_layers]: the value whose memory is used */
     int      *last_user;       /* owned, [n_spans]: the layer whose backward writes the span last */
     int64_t   bytes;
-} lk_plan;
+} lk_memory_plan;
 
-lk_status lk_plan_create(const lk_model *model, int64_t rows, int lanes, bool training, lk_plan *plan);
-void      lk_plan_clear(lk_plan *plan);
+lk_status lk_memory_plan_create(const lk_model *model, int64_t rows, int lanes, bool training,
+                                lk_memory_plan *plan);
+void      lk_memory_plan_clear(lk_memory_plan *plan);
 
 #endif

@@ -71,7 +71,7 @@ static void join_gradients(const lk_model *model, const int *readers, int *root)
     }
 }
 
-static lk_status join(const lk_model *model, bool training, lk_plan *plan)
+static lk_status join(const lk_model *model, bool training, lk_memory_plan *plan)
 {
     lk_status st = LK_OK;
     int       n = model->n_inputs + model->n_layers;
@@ -109,7 +109,8 @@ static int64_t value_bytes(const lk_model *model, int layer, int64_t rows)
 }
 
 /* Life of values: from the first writer to the last reader, backward readers included. */
-static void live_values(const lk_model *model, int64_t rows, bool training, lk_plan *plan, buffer *buffers)
+static void live_values(const lk_model *model, int64_t rows, bool training, lk_memory_plan *plan,
+                        buffer *buffers)
 {
     int end = 2 * model->n_layers;
     for (int i = 0; i < model->n_layers; i++) {
@@ -132,7 +133,7 @@ static void live_values(const lk_model *model, int64_t rows, bool training, lk_p
 
 /* Life of gradients: from the last reader's backward to that of the first writer. The output's comes from the
  * caller. */
-static void live_gradients(const lk_model *model, int64_t rows, lk_plan *plan, buffer *buffers)
+static void live_gradients(const lk_model *model, int64_t rows, lk_memory_plan *plan, buffer *buffers)
 {
     int end = 2 * model->n_layers, output = plan->d_root[value_of(model, model->n_layers - 1)];
     for (int i = 0; i < model->n_layers; i++) {
@@ -150,7 +151,7 @@ static void live_gradients(const lk_model *model, int64_t rows, lk_plan *plan, b
     }
 }
 
-static void live_kept(const lk_model *model, int64_t rows, int lanes, bool training, lk_plan *plan,
+static void live_kept(const lk_model *model, int64_t rows, int lanes, bool training, lk_memory_plan *plan,
                       buffer *buffers)
 {
     int64_t sum = 0;
@@ -211,18 +212,19 @@ static void place_all(buffer *buffers, int n, int64_t *bytes)
     }
 }
 
-static void find_last_users(const lk_model *model, lk_plan *plan)
+static void find_last_users(const lk_model *model, lk_memory_plan *plan)
 {
     for (int i = model->n_layers - 1; i >= 0; i--)
         for (int s = 0; s < model->layers[i].n_spans; s++) plan->last_user[model->layers[i].span[s]] = i;
 }
 
-lk_status lk_plan_create(const lk_model *model, int64_t rows, int lanes, bool training, lk_plan *plan)
+lk_status lk_memory_plan_create(const lk_model *model, int64_t rows, int lanes, bool training,
+                                lk_memory_plan *plan)
 {
     lk_status st = LK_OK;
     int       n = model->n_layers;
     buffer   *buffers = NULL;
-    *plan = (lk_plan){0};
+    *plan = (lk_memory_plan){0};
     LK_TRY(LK_ALLOC(n, &plan->value));
     LK_TRY(LK_ALLOC(n, &plan->d_value));
     LK_TRY(LK_ALLOC(n, &plan->keep));
@@ -246,7 +248,7 @@ done:
     return st;
 }
 
-void lk_plan_clear(lk_plan *plan)
+void lk_memory_plan_clear(lk_memory_plan *plan)
 {
     lk_free(&plan->value);
     lk_free(&plan->d_value);

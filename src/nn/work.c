@@ -10,7 +10,7 @@ struct lk_work {
     int             max_lanes;
     bool            training;
     uint64_t        seed;
-    lk_plan         plan;
+    lk_memory_plan  plan;
     char           *memory;     /* owned */
     bool           *written;    /* owned, [n_spans]: gradient spans written in this backward */
     bool           *value_done; /* owned, [values]: gradient memory holds something in this backward */
@@ -25,7 +25,7 @@ lk_status lk_work_create(const lk_model *model, int64_t max_rows, int max_lanes,
     LK_TRY(LK_ALLOC(1, &work));
     *work = (lk_work){
         .model = model, .max_rows = max_rows, .max_lanes = max_lanes, .training = training, .seed = seed};
-    LK_TRY(lk_plan_create(model, max_rows, max_lanes, training, &work->plan));
+    LK_TRY(lk_memory_plan_create(model, max_rows, max_lanes, training, &work->plan));
     LK_TRY(LK_ALLOC(work->plan.bytes + 64, &work->memory));
     LK_TRY(LK_ALLOC(model->spans.n_spans + 1, &work->written));
     LK_TRY(LK_ALLOC(model->n_inputs + model->n_layers, &work->value_done));
@@ -39,7 +39,7 @@ done:
 void lk_work_destroy(lk_work **work)
 {
     if (!*work) return;
-    lk_plan_clear(&(*work)->plan);
+    lk_memory_plan_clear(&(*work)->plan);
     lk_free(&(*work)->memory);
     lk_free(&(*work)->written);
     lk_free(&(*work)->value_done);

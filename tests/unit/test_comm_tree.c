@@ -105,7 +105,7 @@ static void folding_gives_the_fringe_values(void **state)
         lk_fold_start(&fold);
         for (int i = 0; i < n; i++) {
             lane_value v = define(lane, lanes, group[i].lo, group[i].s);
-            assert_true(fold.n_present < lk_fold_buffers(lanes, top[at], max_s));
+            assert_true(fold.n_present < lk_tree_fold_buffers(lanes, top[at], max_s));
             if (v.present) buffer[fold.n_present] = v.value;
             int adds = lk_fold_push(&fold, lanes, top[at], group[i], v.present);
             for (int t = fold.n_present + adds - 1; adds > 0; adds--, t--) buffer[t - 1] += buffer[t];
