@@ -31,8 +31,6 @@ int64_t lk_data_bytes(const lk_data_reader *reader);
 bool lk_data_has_weights(const lk_data *data, lk_split split);
 /** Whether elements of target 0 may be left out of the loss. */
 bool lk_data_has_mask(const lk_data *data, lk_split split);
-/** Whether the split has its targets: data given to predict may lack them. */
-bool lk_data_has_targets(const lk_data *data, lk_split split);
 /** The options the data was opened with (borrowed): shuffle, augment. */
 const lk_data_options *lk_data_options_of(const lk_data *data);
 

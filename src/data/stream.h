@@ -83,6 +83,8 @@ void      lk_data_close(lk_data **data);
 
 const lk_transform *lk_data_transform(const lk_data *data);
 int64_t             lk_data_n(const lk_data *data, lk_split split); /* samples; 0 if there is no such split */
+/** Whether the split has its targets: files given to predict may lack them, and rows of zeros stand there. */
+bool lk_data_has_targets(const lk_data *data, lk_split split);
 /** XXH3-128 in hex over names, sizes, shapes, types and sampled blocks of the files of a split. */
 void lk_data_fingerprint(const lk_data *data, lk_split split, char hex[33]);
 /** A line for the run header: "60000 samples of 28x28x1 u8 in 1 file (contiguous)". */

@@ -155,6 +155,129 @@ static void codes_of_another_file_are_matched_by_word(void **state)
     lk_transform_destroy(&loaded);
 }
 
+static void write_text(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static lk_transform *saved_transform(const lk_data_options *options)
+{
+    lk_data      *data = NULL;
+    lk_transform *loaded = NULL;
+    lk_h5        *file = NULL;
+    assert_ok(lk_data_open(options, 1, NULL, &data));
+    assert_ok(lk_h5_create(path_of("saved.h5"), &file));
+    assert_ok(lk_transform_save(lk_data_transform(data), file, "/input"));
+    assert_ok(lk_h5_close(&file));
+    lk_data_close(&data);
+    assert_ok(lk_h5_open(path_of("saved.h5"), &file));
+    assert_ok(lk_transform_load(file, "/input", &loaded));
+    assert_ok(lk_h5_close(&file));
+    return loaded;
+}
+
+static void input_fails(const char *name, const lk_data_options *options, const lk_transform *known,
+                        lk_status status, const char *part)
+{
+    lk_data *data = NULL;
+    assert_int_equal(lk_data_open_input(path_of(name), options, known, &data), status);
+    if (!strstr(lk_error_message(), part)) print_error("'%s' lacks '%s'\n", lk_error_message(), part);
+    assert_non_null(strstr(lk_error_message(), part));
+}
+
+/* Columns in another order and among others; a user's file, not one of ours. */
+static void a_raw_csv_is_read_by_names_and_words(void **state)
+{
+    const char     *train[] = {"t.h5:/train"}, *test[] = {"t.h5:/test"};
+    lk_data_options options = options_of(train, test);
+    lk_data        *input = NULL;
+    float           in[N * WIDTH], out[N];
+    (void)state;
+    write_table();
+    lk_transform *known = saved_transform(&options);
+    write_text(path_of("raw.csv"), "clarity,note,price,depth,cut,carat\n"
+                                   "SI1,a,9,35,Ideal,\n"
+                                   "VS2,b,9,NA,Splendid,4.5\n"
+                                   "VS2,\"c,d\",9,35,Good,4.5\n"
+                                   ",e,9,35,Fair,4.5\n");
+    assert_ok(lk_data_open_input(path_of("raw.csv"), &options, known, &input));
+    assert_int_equal(lk_data_n(input, LK_SPLIT_TEST), M);
+    assert_true(lk_data_has_targets(input, LK_SPLIT_TEST));
+    read_all(input, LK_SPLIT_TEST, in, out);
+    check_test_rows(in);
+    for (int i = 0; i < M; i++) assert_true(out[i] == 0);
+    lk_data_close(&input);
+    write_text(path_of("raw.csv"), "clarity,depth,cut,carat\nSI1,35,Ideal,\n");
+    assert_ok(lk_data_open_input(path_of("raw.csv"), &options, known, &input));
+    assert_false(lk_data_has_targets(input, LK_SPLIT_TEST));
+    lk_data_close(&input);
+    write_text(path_of("raw.csv"), "clarity,depth,cut\nSI1,35,Ideal\n");
+    input_fails("raw.csv", &options, known, LK_E_DATA, "there is no column 'carat'");
+    write_text(path_of("raw.csv"), "clarity,depth,cut,carat\nSI1,35,Ideal,1\nSI1,deep,Ideal,1\n");
+    input_fails("raw.csv", &options, known, LK_E_DATA, "row 2, column 'depth': 'deep' is no number");
+    lk_transform_destroy(&known);
+}
+
+static void write_npy(const char *path, const char *descr, const char *shape, const void *bytes, size_t size)
+{
+    char  header[118];
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    int n = snprintf(header, sizeof header, "{'descr': '%s', 'fortran_order': False, 'shape': %s, }", descr,
+                     shape);
+    memset(header + n, ' ', sizeof header - (size_t)n);
+    header[sizeof header - 1] = '\n';
+    fwrite("\x93NUMPY\x01\x00\x76\x00", 1, 10, file);
+    fwrite(header, 1, sizeof header, file);
+    fwrite(bytes, 1, size, file);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void an_npy_array_is_an_input_without_targets(void **state)
+{
+    enum { ROWS = 3, F = 2 };
+    const char   *train[] = {"array.h5"};
+    double        x[ROWS][F] = {{1, 20}, {2, 40}, {6, 90}}, y[ROWS] = {1, 2, 3};
+    unsigned char big[ROWS][F][4] = {
+        {{0, 0, 0, 1}, {0, 0, 0, 20}}, {{0, 0, 0, 2}, {0, 0, 0, 40}}, {{0, 0, 0, 6}, {0, 0, 0, 90}}};
+    lk_data_options options = {
+        .train = {.files = train, .n_files = 1}, .base = folder, .normalise = LK_NORMALISE_STANDARD};
+    lk_h5          *file = NULL;
+    lk_data        *data = NULL, *input = NULL;
+    float           a[ROWS * F], b[ROWS * F], out[ROWS];
+    int64_t         axes[] = {ROWS, F}, index[] = {0, 1, 2}, sample[ROWS];
+    void           *to[] = {a}, *target[] = {out};
+    lk_data_reader *reader = NULL;
+    (void)state;
+    assert_ok(lk_h5_create(path_of("array.h5"), &file));
+    assert_ok(lk_h5_write(file, "/x", LK_H5_F64, 2, axes, x));
+    assert_ok(lk_h5_write(file, "/y", LK_H5_F64, 1, axes, y));
+    assert_ok(lk_h5_close(&file));
+    lk_transform *known = saved_transform(&options);
+    assert_ok(lk_data_open(&options, 1, known, &data));
+    assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, &reader));
+    assert_ok(lk_data_read(reader, ROWS, index, to, target, NULL, NULL, sample));
+    lk_data_reader_destroy(&reader);
+    lk_data_close(&data);
+    write_npy(path_of("a.npy"), "<f8", "(3, 2)", x, sizeof x);
+    write_npy(path_of("b.npy"), ">i4", "(3, 2)", big, sizeof big);
+    write_npy(path_of("c.npy"), "<f8", "(3, 2, 1)", x, sizeof x);
+    for (const char *name = "abc"; *name; name++) {
+        char path[16] = {*name, '.', 'n', 'p', 'y'};
+        assert_ok(lk_data_open_input(path_of(path), &options, known, &input));
+        assert_false(lk_data_has_targets(input, LK_SPLIT_TEST));
+        read_all(input, LK_SPLIT_TEST, b, out);
+        assert_memory_equal(a, b, sizeof a);
+        lk_data_close(&input);
+    }
+    write_npy(path_of("d.npy"), "<f8", "(2, 3)", x, sizeof x);
+    input_fails("d.npy", &options, known, LK_E_SHAPE, "samples of array are 3, field 'x' takes 2");
+    lk_transform_destroy(&known);
+}
+
 static void missing_cells_need_the_mean_and_a_constant_column_is_named(void **state)
 {
     const char     *train[] = {"t.h5:/train"}, *test[] = {"t.h5:/test"};
@@ -197,6 +320,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cells_become_what_training_rows_decide),
         cmocka_unit_test(codes_of_another_file_are_matched_by_word),
+        cmocka_unit_test(a_raw_csv_is_read_by_names_and_words),
+        cmocka_unit_test(an_npy_array_is_an_input_without_targets),
         cmocka_unit_test(missing_cells_need_the_mean_and_a_constant_column_is_named),
     };
     return cmocka_run_group_tests(tests, start, finish);
