@@ -18,6 +18,7 @@ void      lk_data_reader_destroy(lk_data_reader **reader);
  * Rows `index` [n] (positions within the split, 0..lk_data_n-1) of every input and target, normalised, into
  * the caller's arrays: input[i] and target[i] point to n rows each of the field's shape (float or int32_t);
  * weight [n] or NULL; mask [n, elements of target 0] or NULL; sample [n] gets each row's index in its source.
+ * Without targets (lk_data_has_targets) `target` is not read and may be NULL.
  * Thread: one reader at a time per lk_data_reader.
  * Errors: LK_E_DATA naming file, dataset and index (NaN, label out of range, file cut short).
  */

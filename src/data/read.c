@@ -1,6 +1,5 @@
 /* The reader: rows of a split, from files to normalised arrays. */
 #include <math.h>
-#include <string.h>
 
 #include "core/alloc.h"
 #include "data/set.h"
@@ -126,9 +125,6 @@ lk_status lk_data_read(lk_data_reader *reader, int64_t n, const int64_t *index, 
     for (int64_t i = 0; weight && i < n; i++) weight[i] = 1;
     if (weight && set->has_weight) LK_TRY(read_weights(reader, n, sample, weight));
     for (int64_t i = 0; mask && i < n * elements; i++) mask[i] = 1;
-    /* Data for predict may have no targets: zeros stand in their place. */
-    for (int i = set->n_targets; i < t->n_targets; i++)
-        memset(target[i], 0, (size_t)(n * lk_shape_count(&t->target[i].field.shape)) * sizeof(float));
 done:
     return st;
 }

@@ -83,7 +83,7 @@ void      lk_data_close(lk_data **data);
 
 const lk_transform *lk_data_transform(const lk_data *data);
 int64_t             lk_data_n(const lk_data *data, lk_split split); /* samples; 0 if there is no such split */
-/** Whether the split has its targets: files given to predict may lack them, and rows of zeros stand there. */
+/** Whether the split has its targets: files given to predict may lack them. */
 bool lk_data_has_targets(const lk_data *data, lk_split split);
 /** XXH3-128 in hex over names, sizes, shapes, types and sampled blocks of the files of a split. */
 void lk_data_fingerprint(const lk_data *data, lk_split split, char hex[33]);
