@@ -260,10 +260,56 @@ static void samples_in_the_last_axis_and_halves_are_read(void **state)
     unlink(name);
 }
 
+/* More files than may be open at once, visited back and forth. */
+static void more_files_than_handles_are_read(void **state)
+{
+    enum { MANY = 130 };
+    const char              *files[] = {"many_*.h5"};
+    const lk_dataset_options one = {.path = "/x"}, label = {.path = "/y"};
+    lk_field_options         input = {.name = "x", .datasets = &one, .n_datasets = 1};
+    lk_field_options         target = {.name = "y", .datasets = &label, .n_datasets = 1};
+    lk_data_options          options = {.inputs = &input,
+                                        .n_inputs = 1,
+                                        .targets = &target,
+                                        .n_targets = 1,
+                                        .train = {.files = files, .n_files = 1}};
+    lk_data                 *data = NULL;
+    lk_data_reader          *reader = NULL;
+    char                     name[32];
+    (void)state;
+    lk_column_resident_bytes = 0;
+    for (int i = 0; i < MANY; i++) {
+        snprintf(name, sizeof name, "many_%03d.h5", i);
+        hid_t   file = H5Fcreate(name, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+        hsize_t n = 2;
+        double  values[2] = {i + 0.25, i + 0.5};
+        put(file, "/x", H5T_IEEE_F32LE, i % 2 ? CHUNKED : CONTIGUOUS, 1, &n, values);
+        put(file, "/y", H5T_IEEE_F64BE, CONTIGUOUS, 1, &n, values);
+        H5Fclose(file);
+    }
+    assert_ok(lk_data_open(&options, 1, NULL, &data));
+    assert_int_equal(lk_data_n(data, LK_SPLIT_TRAIN), 2 * MANY);
+    assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, &reader));
+    for (int64_t i = 0; i < 4 * MANY; i++) {
+        int64_t index = i * 97 % (2 * MANY), sample;
+        float   x, y;
+        void   *in[] = {&x}, *out[] = {&y};
+        assert_ok(lk_data_read(reader, 1, &index, in, out, NULL, NULL, &sample));
+        assert_true(x == (float)(index / 2) + (index % 2 ? 0.5F : 0.25F) && y == x);
+    }
+    lk_data_reader_destroy(&reader);
+    lk_data_close(&data);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(name, sizeof name, "many_%03d.h5", i);
+        unlink(name);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_of_file_gives_the_same_batches),
+        cmocka_unit_test(more_files_than_handles_are_read),
         cmocka_unit_test(samples_in_the_last_axis_and_halves_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

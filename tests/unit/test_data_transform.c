@@ -428,6 +428,49 @@ static void static_fields_and_indices_keep_their_meaning(void **state)
     lk_data_close(&data);
 }
 
+/* Half-built objects come apart again, whichever allocation fails. */
+static void every_failing_allocation_is_reported(void **state)
+{
+    const char     *train[] = {"d.h5:/train"}, *test[] = {"d.h5:/test"};
+    lk_data_options options = plain(train, LK_NORMALISE_STANDARD);
+    int64_t         k = 1;
+    (void)state;
+    write_data("d.h5", false);
+    options.validation.fraction = 0.1;
+    options.test = (lk_split_options){.files = test, .n_files = 1};
+    for (int resident = 0; resident < 2; resident++) {
+        lk_column_resident_bytes = resident ? 1 << 20 : 0;
+        for (k = 1;; k++) {
+            lk_data        *data = NULL;
+            lk_data_reader *reader = NULL;
+            lk_alloc_fail_at(k);
+            lk_status st = lk_data_open(&options, 1, NULL, &data);
+            if (st == LK_OK) st = lk_data_reader_create(data, LK_SPLIT_VALIDATION, &reader);
+            lk_alloc_fail_at(0);
+            assert_true((st == LK_OK) == (data != NULL && reader != NULL));
+            lk_data_reader_destroy(&reader);
+            lk_data_close(&data);
+            if (st == LK_OK) break;
+            assert_int_equal(st, LK_E_NOMEM);
+        }
+        assert_true(k > 40);
+    }
+}
+
+static void a_file_cut_short_is_named(void **state)
+{
+    const char     *train[] = {"cut.h5:/train"};
+    lk_data_options options = plain(train, LK_NORMALISE_NONE);
+    (void)state;
+    write_data("cut.h5", false);
+    for (int part = 0; part < 8; part++) {
+        lk_data *data = NULL;
+        assert_int_equal(truncate(path_of("cut.h5"), 13000 - part * 1800), 0);
+        assert_int_equal(lk_data_open(&options, 1, NULL, &data), LK_E_DATA);
+        assert_non_null(strstr(lk_error_message(), "cut.h5"));
+    }
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -454,6 +497,8 @@ int main(void)
         cmocka_unit_test(a_constant_channel_cannot_be_standardised),
         cmocka_unit_test(files_are_found_or_the_reason_is_given),
         cmocka_unit_test(weights_are_read_and_a_negative_one_is_named),
+        cmocka_unit_test(every_failing_allocation_is_reported),
+        cmocka_unit_test(a_file_cut_short_is_named),
         cmocka_unit_test(static_fields_and_indices_keep_their_meaning),
     };
     return cmocka_run_group_tests(tests, start, finish);
