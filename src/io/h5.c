@@ -25,6 +25,7 @@ void lk_h5_lock(void)
 {
     pthread_once(&once, prepare);
     pthread_mutex_lock(&mutex);
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* each thread has a stack of its own, which prints unless told not to */
 }
 
 void lk_h5_unlock(void)
@@ -108,6 +109,9 @@ done:
     return st;
 }
 
+/* Free for whoever makes an image: HDF5 begins behind it. */
+enum { USER_BLOCK = 512 };
+
 static lk_status core_file(const char *label, const void *bytes, size_t size, lk_h5 **out)
 {
     lk_status st = LK_OK;
@@ -120,10 +124,11 @@ static lk_status core_file(const char *label, const void *bytes, size_t size, lk
     H5Pset_fclose_degree(file->access, H5F_CLOSE_STRONG);
     if (bytes) {
         H5Pset_file_image(file->access, (void *)(uintptr_t)bytes, size);
-        file->file = H5Fopen(label, H5F_ACC_RDONLY, file->access);
+        /* HDF5 refuses an image under the name of a file that exists, so it gets one that cannot. */
+        file->file = H5Fopen("/dev/null/image", H5F_ACC_RDONLY, file->access);
     } else {
         hid_t create = H5Pcreate(H5P_FILE_CREATE);
-        H5Pset_userblock(create, 512);
+        H5Pset_userblock(create, USER_BLOCK);
         file->file = H5Fcreate(label, H5F_ACC_TRUNC, create, file->access);
         H5Pclose(create);
     }
@@ -178,13 +183,14 @@ lk_status lk_h5_take_image(lk_h5 **file, void **bytes, size_t *size)
     H5Fflush((*file)->file, H5F_SCOPE_GLOBAL);
     ssize_t n = H5Fget_file_image((*file)->file, NULL, 0);
     if (n <= 0) st = lk_h5_fail(*file, LK_E_NOMEM, "the image cannot be taken");
-    if (st == LK_OK) st = LK_ALLOC(n, &image);
-    if (st == LK_OK && H5Fget_file_image((*file)->file, image, (size_t)n) != n)
+    /* HDF5 hands out what lies behind the user block; in the file the block comes first. */
+    if (st == LK_OK) st = LK_ALLOC(n + USER_BLOCK, &image);
+    if (st == LK_OK && H5Fget_file_image((*file)->file, image + USER_BLOCK, (size_t)n) != n)
         st = lk_h5_fail(*file, LK_E_NOMEM, "the image cannot be taken");
     lk_h5_unlock();
     if (st == LK_OK) {
         *bytes = image;
-        *size = (size_t)n;
+        *size = (size_t)n + USER_BLOCK;
         image = NULL;
     }
     lk_free(&image);

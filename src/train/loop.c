@@ -426,12 +426,20 @@ static lk_status check_divergence(loop *l, double loss)
     if (p->diverged_run < DIVERGED_STEPS) return LK_OK;
     return lk_fail(
         LK_E_DIVERGED,
-        "training diverged: at step %lld the loss is %.3g, more than %.3g times the first one (%.3g), for %d "
-        "steps "
-        "running. The last good checkpoint is kept. Try a smaller optimizer learning_rate (it is %.3g), "
+        "at step %lld the loss is %.3g, more than %.3g times the first one (%.3g), for %d steps running",
+        (long long)p->step, loss, l->run->options->diverged_above, p->first_loss, DIVERGED_STEPS);
+}
+
+/* What happened, and what a user can do about it. */
+static lk_status explain_divergence(const loop *l)
+{
+    char what[1024];
+    snprintf(what, sizeof what, "%s", lk_error_message());
+    return lk_fail(
+        LK_E_DIVERGED,
+        "%s. The last good checkpoint is kept. Try a smaller optimizer learning_rate (it is %.3g here), "
         "train.clip_norm, or a warm-up in schedule",
-        (long long)p->step, loss, l->run->options->diverged_above, p->first_loss, DIVERGED_STEPS,
-        (double)l->run->rate);
+        what, (double)l->run->rate);
 }
 
 static void end_epoch(loop *l)
@@ -467,7 +475,7 @@ static lk_status turn(loop *l, bool *stop)
     bool final = last || *stop;
     if (due || final || new_best || (flags & LK_FLAG_TIME)) LK_TRY(save(l, new_best, final));
 done:
-    return st;
+    return st == LK_E_DIVERGED ? explain_divergence(l) : st;
 }
 
 /* Test metrics, phases, parameters: what a run ends with. Collective. */

@@ -107,7 +107,9 @@ lk_status lk_run_step(lk_run *run, unsigned *flags, double *loss)
     lk_phases_enter(&run->phases, LK_PHASE_REDUCE);
     lk_watchdog_tick(run->watchdog, run->progress.step, LK_PHASE_REDUCE, LK_WAIT_ALL);
     lk_reduce_get_info(run->reduce, &before);
-    LK_TRY(lk_reduce_finish(run->reduce, local, *flags, update_tile, &now, &result));
+    st = lk_reduce_finish(run->reduce, local, *flags, update_tile, &now, &result);
+    if (st == LK_E_DIVERGED) st = lk_fail_context(st, "in step %lld", (long long)run->progress.step + 1);
+    if (st != LK_OK) goto done;
     lk_reduce_get_info(run->reduce, &after);
     lk_phases_enter(&run->phases, LK_PHASE_OTHER);
     lk_watchdog_tick(run->watchdog, run->progress.step, LK_PHASE_OTHER, LK_WAIT_NONE);

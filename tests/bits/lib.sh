@@ -41,10 +41,10 @@ idx_from_csv() {
 
 # train NP DIR MODEL [options]: the shipped configuration on the small data; two epoch ends and a last batch of 43.
 train() {
-    np=$1 dir=$2 model=$3
+    local np=$1 to=$2 model=$3
     shift 3
     make_data
-    set -- train "$LK_SOURCE/data/fashion-mnist/$model.yaml" --run "$dir" --set "data.train=$bits/data.h5:/train" \
+    set -- train "$LK_SOURCE/data/fashion-mnist/$model.yaml" --run "$to" --set "data.train=$bits/data.h5:/train" \
         --set "data.validation=$bits/data.h5:/validation" --set "data.test=$bits/data.h5:/test" --set train.batch_size=24 \
         --set train.epochs=3 "$@"
     if [ "$np" = 0 ]; then
@@ -65,6 +65,7 @@ values_of() {
 
 # equal DIR DIR WHAT: same final bits, same logged values.
 equal() {
+    local a b
     a=$(state_of "$1") b=$(state_of "$2")
     if [ -z "$a" ] || [ "$a" != "$b" ]; then
         echo "DIFFERENT bits: $3: $a against $b" >&2

@@ -8,6 +8,7 @@
 #include "../golden/golden.h"
 
 #include "loss/loss.h"
+#include "kernels/kernels.h"
 #include "nn/model.h"
 #include "optim/optim.h"
 
@@ -280,5 +281,5 @@ int main(void)
         cmocka_unit_test(cnn_follows_pytorch),
         cmocka_unit_test(resnet8_follows_pytorch),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return lk_kernels_select("auto") == LK_OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }

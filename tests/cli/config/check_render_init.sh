@@ -8,7 +8,9 @@ cp out rendered.yaml
 grep -q "lanes: 8" rendered.yaml || fail "lanes is not in the rendered config"
 lockstep config render rendered.yaml
 exits 0
-holds cmp out rendered.yaml
+sed 's/ *# .*//' out >a
+sed 's/ *# .*//' rendered.yaml >b
+holds cmp a b
 sed -i 's/learning_rate/lerning_rate/; s/epochs/epoch/; s/units: 4/units: four/' run.yaml
 lockstep config check run.yaml
 exits 2
