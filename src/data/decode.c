@@ -279,18 +279,24 @@ done:
     return st;
 }
 
+/* The elements of the row follow each other in the order of a row. */
+static bool is_packed(const lk_column *column, const row_view *view)
+{
+    int64_t step = 1;
+    for (int i = LK_PLACES - 1; i >= 0; i--) {
+        if (column->size[i] > 1 && view->stride[i] != step) return false;
+        step *= column->size[i];
+    }
+    return true;
+}
+
 /* out [depth, height, width, channels], this column's channels beginning at `channel`. */
 static void decode_row(const lk_column *column, const row_view *view, int64_t channels, int64_t channel,
                        double *out)
 {
     const int64_t *size = column->size, *stride = view->stride;
-    int64_t        bytes = lk_decode_stored_bytes(view->type), packed = 1;
-    bool           plain = channels == size[3];
-    for (int i = LK_PLACES - 1; i >= 0; i--) {
-        if (size[i] > 1 && stride[i] != packed) plain = false;
-        packed *= size[i];
-    }
-    if (plain) {
+    int64_t        bytes = lk_decode_stored_bytes(view->type);
+    if (channels == size[3] && is_packed(column, view)) {
         lk_decode(view->type, view->big_endian, view->base, column->elements, 1, out, 1);
         return;
     }
@@ -314,5 +320,17 @@ lk_status lk_cursor_read(lk_cursor *cursor, int64_t row, int64_t channels, int64
     const lk_part *part = lk_column_part(cursor->column, row, &index);
     lk_status      st = view_row(cursor, part, index, &view);
     if (st == LK_OK) decode_row(cursor->column, &view, channels, channel, out);
+    return st;
+}
+
+lk_status lk_cursor_bytes(lk_cursor *cursor, int64_t row, const unsigned char **out)
+{
+    int64_t        index;
+    row_view       view;
+    const lk_part *part = lk_column_part(cursor->column, row, &index);
+    *out = NULL;
+    if (part->info.type != LK_H5_U8) return LK_OK;
+    lk_status st = view_row(cursor, part, index, &view);
+    if (st == LK_OK && is_packed(cursor->column, &view)) *out = (const unsigned char *)view.base;
     return st;
 }

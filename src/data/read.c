@@ -11,7 +11,8 @@ struct lk_data_reader {
     lk_handles        handles;
     lk_source_cursor *input, *target; /* owned */
     lk_source_cursor  weight;
-    double           *raw; /* owned: one row of the largest field */
+    double           *raw;   /* owned: one row of the largest field */
+    float           **bytes; /* owned [n_inputs]: of images of bytes, their 256 values a channel; or NULL */
 };
 
 static int64_t largest_row(const lk_set *set)
@@ -39,6 +40,26 @@ done:
     return st;
 }
 
+/* Pictures of bytes have 256 values a channel: looking them up takes a third of the time of computing them.
+ */
+static lk_status prepare_bytes(lk_data_reader *reader)
+{
+    lk_status           st = LK_OK;
+    const lk_set       *set = reader->set;
+    const lk_transform *t = reader->data->transform;
+    LK_TRY(LK_ALLOC(set->n_inputs, &reader->bytes));
+    for (int i = 0; i < set->n_inputs; i++) {
+        const lk_column *column = &set->input[i].column[0];
+        int64_t          channels = lk_recipe_byte_channels(&t->input[i]);
+        if (set->input[i].n_columns != 1 || !column->integer || column->wide || channels == 0) continue;
+        if (column->part[0].info.type != LK_H5_U8) continue;
+        LK_TRY(LK_ALLOC(256 * channels, &reader->bytes[i]));
+        lk_recipe_byte_values(&t->input[i], reader->bytes[i]);
+    }
+done:
+    return st;
+}
+
 lk_status lk_data_reader_create(lk_data *data, lk_split split, lk_data_reader **out)
 {
     static const char *const names[LK_SPLITS] = {"train", "validation", "test"};
@@ -52,6 +73,7 @@ lk_status lk_data_reader_create(lk_data *data, lk_split split, lk_data_reader **
     LK_TRY(lk_handles_init(&reader->handles, &data->files));
     LK_TRY(init_cursors(reader));
     LK_TRY(LK_ALLOC(largest_row(reader->set), &reader->raw));
+    LK_TRY(prepare_bytes(reader));
 done:
     if (st != LK_OK) lk_data_reader_destroy(&reader);
     *out = reader;
@@ -69,6 +91,8 @@ void lk_data_reader_destroy(lk_data_reader **reader)
     lk_handles_clear(&(*reader)->handles);
     lk_free(&(*reader)->input);
     lk_free(&(*reader)->target);
+    for (int i = 0; (*reader)->bytes && i < set->n_inputs; i++) lk_free(&(*reader)->bytes[i]);
+    lk_free(&(*reader)->bytes);
     lk_free(&(*reader)->raw);
     lk_free(reader);
 }
@@ -78,12 +102,27 @@ int64_t lk_data_bytes(const lk_data_reader *reader)
     return reader->handles.bytes;
 }
 
+static void look_up(const unsigned char *byte, int64_t n, int64_t channels, const float *values, float *out)
+{
+    if (channels == 1)
+        for (int64_t i = 0; i < n; i++) out[i] = values[byte[i]];
+    else
+        for (int64_t i = 0; i < n; i += channels)
+            for (int64_t c = 0; c < channels; c++) out[i + c] = values[256 * c + byte[i + c]];
+}
+
 static lk_status read_field(lk_data_reader *reader, lk_source_cursor *cursor, const lk_recipe *recipe,
-                            int64_t n, const int64_t *row, char *out)
+                            const float *bytes, int64_t n, const int64_t *row, char *out)
 {
     lk_status st = LK_OK;
-    size_t    bytes = (size_t)lk_shape_count(&recipe->field.shape) * sizeof(float);
-    for (int64_t i = 0; i < n; i++, out += bytes) {
+    int64_t   count = lk_shape_count(&recipe->field.shape);
+    for (int64_t i = 0; i < n; i++, out += (size_t)count * sizeof(float)) {
+        const unsigned char *byte = NULL;
+        if (bytes) LK_TRY(lk_cursor_bytes(&cursor->cursor[0], row[i], &byte));
+        if (byte) {
+            look_up(byte, count, lk_recipe_byte_channels(recipe), bytes, (float *)(void *)out);
+            continue;
+        }
         LK_TRY(lk_source_row(cursor, row[i], reader->raw));
         int64_t bad = lk_recipe_apply(recipe, reader->raw, out);
         if (bad >= 0) return lk_source_blame(cursor->source, recipe, row[i], bad, reader->raw);
@@ -119,9 +158,9 @@ lk_status lk_data_read(lk_data_reader *reader, int64_t n, const int64_t *index, 
     int64_t             elements = t->n_targets ? lk_shape_count(&t->target[0].field.shape) : 0;
     for (int64_t i = 0; i < n; i++) sample[i] = row ? row[index[i]] : index[i];
     for (int i = 0; i < set->n_inputs; i++)
-        LK_TRY(read_field(reader, &reader->input[i], &t->input[i], n, sample, input[i]));
+        LK_TRY(read_field(reader, &reader->input[i], &t->input[i], reader->bytes[i], n, sample, input[i]));
     for (int i = 0; i < set->n_targets; i++)
-        LK_TRY(read_field(reader, &reader->target[i], &t->target[i], n, sample, target[i]));
+        LK_TRY(read_field(reader, &reader->target[i], &t->target[i], NULL, n, sample, target[i]));
     for (int64_t i = 0; weight && i < n; i++) weight[i] = 1;
     if (weight && set->has_weight) LK_TRY(read_weights(reader, n, sample, weight));
     for (int64_t i = 0; mask && i < n * elements; i++) mask[i] = 1;

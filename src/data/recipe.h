@@ -62,6 +62,13 @@ lk_status lk_recipe_channels(lk_recipe *recipe, int64_t n);
  */
 int64_t lk_recipe_apply(const lk_recipe *recipe, const double *raw, void *out);
 
+/**
+ * What each of 256 byte values becomes in each channel, by lk_recipe_apply's own arithmetic: out [channels,
+ * 256], channels = lk_recipe_byte_channels. 0 channels: the recipe makes no floats of an array.
+ */
+int64_t lk_recipe_byte_channels(const lk_recipe *recipe);
+void    lk_recipe_byte_values(const lk_recipe *recipe, float *out);
+
 /** Copies n texts; freed with lk_texts_free. */
 lk_status lk_texts_copy(const char *const *texts, int64_t n, char ***out);
 void      lk_texts_free(char ***texts, int64_t n);

@@ -115,5 +115,8 @@ lk_status lk_cursor_init(lk_cursor *cursor, const lk_column *column, lk_handles 
 void      lk_cursor_clear(lk_cursor *cursor);
 /** Row `row` into channels `channel`... of out [pixels, channels]. */
 lk_status lk_cursor_read(lk_cursor *cursor, int64_t row, int64_t channels, int64_t channel, double *out);
+/** The same row as bytes [elements] in the order of a row, where it lies so as unsigned bytes; else *out is
+ * NULL and nothing is read. */
+lk_status lk_cursor_bytes(lk_cursor *cursor, int64_t row, const unsigned char **out);
 
 #endif
