@@ -147,6 +147,41 @@ static void statistics_come_from_training_rows_and_are_those_of_two_passes(void 
     lk_data_close(&data);
 }
 
+/* Four values a channel in a sample or four samples of one: the statistics are those of all the values. */
+static void points_of_a_sample_count_like_samples(void **state)
+{
+    const char     *flat[] = {"d.h5:/train"}, *space[] = {"space.h5"};
+    lk_data_options options = plain(flat, LK_NORMALISE_STANDARD);
+    lk_data        *data = NULL;
+    lk_h5          *file = NULL;
+    static float    a[N * F], b[N * F], out[N];
+    int64_t         sample[N], axes[] = {N / 4, 2, 2, F};
+    (void)state;
+    write_data("d.h5", false);
+    assert_ok(lk_h5_create(path_of("space.h5"), &file));
+    assert_ok(lk_h5_write(file, "/x", LK_H5_F64, 4, axes, x));
+    assert_ok(lk_h5_write(file, "/y", LK_H5_F64, 1, axes, y));
+    assert_ok(lk_h5_close(&file));
+    assert_ok(lk_data_open(&options, 1, NULL, &data));
+    read_all(data, LK_SPLIT_TRAIN, a, out, sample);
+    lk_data_close(&data);
+    options = plain(space, LK_NORMALISE_STANDARD);
+    assert_ok(lk_data_open(&options, 1, NULL, &data));
+    read_all(data, LK_SPLIT_TRAIN, b, out, sample);
+    lk_data_close(&data);
+    for (int i = 0; i < N * F; i++) assert_true(fabsf(a[i] - b[i]) <= 2e-7F * fabsf(a[i]) + 1e-8F);
+    /* A quarter of the rows, evenly spread, gives other statistics. */
+    options = plain(flat, LK_NORMALISE_STANDARD);
+    options.statistics_samples = N / 4;
+    assert_ok(lk_data_open(&options, 1, NULL, &data));
+    read_all(data, LK_SPLIT_TRAIN, b, out, sample);
+    lk_data_close(&data);
+    double mean = 0, square = 0;
+    for (int i = 0; i < N; i += 4) mean += x[i][0] / (N / 4);
+    for (int i = 0; i < N; i += 4) square += (x[i][0] - mean) * (x[i][0] - mean) / (N / 4);
+    for (int i = 0; i < N; i++) assert_true(fabs((double)b[i * F] - (x[i][0] - mean) / sqrt(square)) < 1e-6);
+}
+
 static void a_saved_transform_gives_the_same_bits(void **state)
 {
     const char     *train[] = {"d.h5:/train"}, *test[] = {"d.h5:/test"};
@@ -491,6 +526,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fractions_cover_the_source_once_and_depend_on_the_seed_alone),
         cmocka_unit_test(statistics_come_from_training_rows_and_are_those_of_two_passes),
+        cmocka_unit_test(points_of_a_sample_count_like_samples),
         cmocka_unit_test(a_saved_transform_gives_the_same_bits),
         cmocka_unit_test(class_targets_count_their_classes_and_know_their_names),
         cmocka_unit_test(bad_values_are_named_by_file_dataset_and_index),
