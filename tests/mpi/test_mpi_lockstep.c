@@ -1,10 +1,11 @@
 /*
- * The reduction through its API: random lane gradients, a small update, and bits that must be those of a serial oracle
- * on every rank count and every layout of hosts.
+ * The reduction through its API: random lane gradients, a small update, and bits that must be those of a
+ * serial oracle on every rank count and every layout of hosts.
  */
 #include <float.h>
 #include <mpi.h>
 
+#include "comm/plan.h"
 #include "comm/reduce.h"
 #include "comm/tile.h"
 #include "core/alloc.h"
@@ -236,7 +237,8 @@ static void local_half(rig *it, const scene *now, int spoil_span)
         float  *buffer = lk_reduce_group_begin(it->reduce, g);
         for (int k = node.lo; k < node.lo + node.s && k < now->lanes; k++) any = any || lane_present(now, k);
         if (any) {
-            for (int64_t i = 0; i < spans.total_floats; i++) buffer[i] = NAN; /* to be overwritten, never read */
+            for (int64_t i = 0; i < spans.total_floats; i++)
+                buffer[i] = NAN; /* to be overwritten, never read */
             tree_value(now, node, buffer);
             if (spoil_span >= 0) buffer[spans.spans[spoil_span].offset + 1] = NAN;
         }
@@ -251,7 +253,8 @@ static bool equals_oracle(const rig *it, const oracle *o)
 {
     bool same = memcmp(it->mine.state, o->state, (size_t)spans.total_floats * sizeof(float)) == 0;
     for (int k = 0; k < N_SLOTS; k++)
-        same = same && memcmp(it->mine.slot[k], o->slot[k], (size_t)spans.parameter_floats * sizeof(float)) == 0;
+        same =
+            same && memcmp(it->mine.slot[k], o->slot[k], (size_t)spans.parameter_floats * sizeof(float)) == 0;
     return same;
 }
 
@@ -280,10 +283,11 @@ enum { N_LAYOUTS = sizeof layouts / sizeof *layouts };
 static bool check_layout(int lanes, const layout *hosts, int group_lanes)
 {
     rig  it;
-    bool fine = rig_create(&it, hosts, LK_REDUCE_LOCKSTEP, lanes, group_lanes) == LK_OK && run_steps(&it, lanes);
+    bool fine =
+        rig_create(&it, hosts, LK_REDUCE_LOCKSTEP, lanes, group_lanes) == LK_OK && run_steps(&it, lanes);
     if (!fine)
-        print_error("lanes %d, ranks a host %d, sizes %d..., groups of %d: %s\n", lanes, hosts->ranks_per_host,
-                    hosts->sizes[0], group_lanes, lk_error_message());
+        print_error("lanes %d, ranks a host %d, sizes %d..., groups of %d: %s\n", lanes,
+                    hosts->ranks_per_host, hosts->sizes[0], group_lanes, lk_error_message());
     rig_destroy(&it);
     return fine;
 }
@@ -319,11 +323,13 @@ static void allreduce_has_other_bits_and_the_same_numbers(void **state)
         fine = fine && result.sums[0] == o->sums[step][0]; /* exact in double in any order */
         fine = fine && fabs(result.grad_norm - o->norm[step]) <= 1e-6 * o->norm[step];
     }
-    for (int64_t i = 0; i < spans.total_floats; i++) worst = fmax(worst, fabs((double)it.mine.state[i] - (double)o->state[i]));
+    for (int64_t i = 0; i < spans.total_floats; i++)
+        worst = fmax(worst, fabs((double)it.mine.state[i] - (double)o->state[i]));
     bool same = equals_oracle(&it, o);
     rig_destroy(&it);
     assert_everywhere(lk_test_comm, fine);
-    assert_everywhere(lk_test_comm, worst < 1e-3); /* a step moves a parameter by 0.01 at most; ill-conditioned sums */
+    assert_everywhere(lk_test_comm,
+                      worst < 1e-3); /* a step moves a parameter by 0.01 at most; ill-conditioned sums */
     if (size == 3 || size == 5) assert_everywhere(lk_test_comm, !same); /* the test of the bits has power */
 }
 
@@ -336,9 +342,10 @@ static bool share_text(const char *text, const lk_comm *comm)
     return lk_comm_broadcast(lk_test_comm, root, sizeof root) == LK_OK && strcmp(mine, root) == 0;
 }
 
-/* After a bad step every rank has this status and the same text, which contains `part`, and nothing has moved. */
-static bool bad_step(rig *it, const oracle *before, lk_status local, const char *words, int spoil, const scene *now,
-                     lk_status expected_status, const char *part)
+/* After a bad step every rank has this status and the same text, which contains `part`, and nothing has
+ * moved. */
+static bool bad_step(rig *it, const oracle *before, lk_status local, const char *words, int spoil,
+                     const scene *now, lk_status expected_status, const char *part)
 {
     lk_step_result result;
     local_half(it, now, spoil);
@@ -346,8 +353,11 @@ static bool bad_step(rig *it, const oracle *before, lk_status local, const char 
     lk_status st = lk_reduce_finish(it->reduce, local, 0, update_tile, &it->mine, &result);
     char      text[512];
     snprintf(text, sizeof text, "%s", lk_error_message());
-    bool fine = st == expected_status && strstr(text, part) && share_text(text, it->comm) && equals_oracle(it, before);
-    if (!fine) print_error("status %d, message '%s', wanted %d and '%s'\n", (int)st, text, (int)expected_status, part);
+    bool fine = st == expected_status && strstr(text, part) && share_text(text, it->comm) &&
+                equals_oracle(it, before);
+    if (!fine)
+        print_error("status %d, message '%s', wanted %d and '%s'\n", (int)st, text, (int)expected_status,
+                    part);
     return fine;
 }
 
@@ -369,7 +379,8 @@ static bool bad_steps(lk_reduce_kind kind, const layout *hosts)
         snprintf(words, sizeof words, "sample %d is broken", 40 + rank);
         fine = bad_step(&it, &start, me ? LK_E_DATA : LK_OK, words, -1, &now, LK_E_DATA, part) && fine;
     }
-    fine = fine && bad_step(&it, &start, LK_E_NOMEM, "the same for all", -1, &now, LK_E_NOMEM, "the same for all");
+    fine = fine &&
+           bad_step(&it, &start, LK_E_NOMEM, "the same for all", -1, &now, LK_E_NOMEM, "the same for all");
     lk_reduce_run(it.reduce, &first, &n);
     bool spoils = first <= 3 && 3 < first + n; /* who has lane 3 */
     fine = bad_step(&it, &start, LK_OK, "", spoils ? 2 : -1, &now, LK_E_DIVERGED, "'second/weight'") && fine;
@@ -382,7 +393,8 @@ static bool bad_steps(lk_reduce_kind kind, const layout *hosts)
 static void a_bad_step_moves_nothing_and_all_say_the_same(void **state)
 {
     (void)state;
-    for (int k = 0; k < N_LAYOUTS; k++) assert_everywhere(lk_test_comm, bad_steps(LK_REDUCE_LOCKSTEP, &layouts[k]));
+    for (int k = 0; k < N_LAYOUTS; k++)
+        assert_everywhere(lk_test_comm, bad_steps(LK_REDUCE_LOCKSTEP, &layouts[k]));
     assert_everywhere(lk_test_comm, bad_steps(LK_REDUCE_ALLREDUCE, &layouts[0]));
 }
 
@@ -414,47 +426,162 @@ static void stop_flags_reach_every_rank(void **state)
         scene          now = scene_of(8, 0);
         lk_reduce_kind kind = k < N_LAYOUTS ? LK_REDUCE_LOCKSTEP : LK_REDUCE_ALLREDUCE;
         fine = rig_create(&it, &layouts[k % N_LAYOUTS], kind, 8, 4) == LK_OK && fine;
-        unsigned flags = (rank == size - 1 ? (unsigned)LK_FLAG_STOP : 0u) | (rank == size / 2 ? (unsigned)LK_FLAG_TIME : 0u);
+        unsigned flags = (rank == size - 1 ? (unsigned)LK_FLAG_STOP : 0u) |
+                         (rank == size / 2 ? (unsigned)LK_FLAG_TIME : 0u);
         for (int step = 0; step < 2; step++) { /* flags of one step do not stay for the next */
             local_half(&it, &now, -1);
-            lk_status st = lk_reduce_finish(it.reduce, LK_OK, step ? 0 : flags, update_tile, &it.mine, &result);
-            fine = fine && st == LK_OK && result.flags == (step ? 0u : (unsigned)(LK_FLAG_STOP | LK_FLAG_TIME));
+            lk_status st =
+                lk_reduce_finish(it.reduce, LK_OK, step ? 0 : flags, update_tile, &it.mine, &result);
+            fine =
+                fine && st == LK_OK && result.flags == (step ? 0u : (unsigned)(LK_FLAG_STOP | LK_FLAG_TIME));
         }
         rig_destroy(&it);
     }
     assert_everywhere(lk_test_comm, fine);
 }
 
+/* What the plan says of all hosts together, over the STEPS scenes: floats that travel, and room for what
+ * rides along. */
+typedef struct traffic {
+    double planned;           /* bytes of one step in which every lane is present */
+    double payload, overhead; /* bytes of gradients in all steps; at most so much beside them */
+} traffic;
+
+static bool value_present(const scene *it, lk_node node)
+{
+    bool any = false;
+    for (int k = node.lo; k < node.lo + node.s && k < it->lanes; k++) any = any || lane_present(it, k);
+    return any;
+}
+
+static lk_status expect_traffic(const lk_comm *comm, int lanes, traffic *out)
+{
+    lk_status st = LK_OK;
+    int       ranks[64], n_tiles = 0, n_chunks = 0;
+    lk_tile  *tiles = NULL;
+    lk_chunk *chunks = NULL;
+    lk_plan  *plan = NULL;
+    int64_t   floats[1000];
+    memset(out, 0, sizeof *out);
+    for (int i = 0; i < lk_comm_n_hosts(comm); i++) ranks[i] = lk_comm_host_ranks(comm, i);
+    LK_TRY(lk_span_table_tiles(&spans, &tiles, &n_tiles));
+    LK_TRY(lk_plan_chunks(tiles, n_tiles, lk_comm_n_hosts(comm), ranks, &chunks, &n_chunks));
+    for (int i = 0; i < n_chunks; i++) floats[i] = chunks[i].count;
+    LK_TRY(lk_plan_create(&(lk_plan_spec){.lanes = lanes,
+                                          .n_hosts = lk_comm_n_hosts(comm),
+                                          .host_ranks = ranks,
+                                          .n_chunks = n_chunks,
+                                          .chunk_floats = floats,
+                                          .host = -1,
+                                          .end_chunk = n_chunks},
+                          &plan));
+    double header = 4 + 16, rider = 8 + 200 + 8.0 * N_SUMS * lanes; /* a message's, and with chunk 0 */
+    for (int i = 0; i < plan->n_reports; i++) out->overhead += STEPS * (header + rider);
+    for (int i = 0; i < plan->n_adds + plan->n_backs; i++) {
+        bool   up = i < plan->n_adds;
+        int    chunk = up ? plan->adds[i].chunk : plan->backs[i - plan->n_adds].chunk;
+        double bytes = (double)floats[chunk] * sizeof(float);
+        if (up && plan->adds[i].from == plan->adds[i].to) continue;
+        out->planned += bytes;
+        out->overhead += STEPS * (header + (chunk == 0 ? rider : 0));
+        for (int step = 0; step < STEPS; step++) {
+            scene now = scene_of(lanes, step);
+            if (!up || value_present(&now, plan->adds[i].moved)) out->payload += bytes;
+        }
+    }
+done:
+    lk_plan_destroy(&plan);
+    lk_free(&chunks);
+    lk_free(&tiles);
+    return st;
+}
+
+/* Each present value crosses exactly as often as the plan says, and nothing else of its size does. */
+static bool check_counters(const rig *it, int lanes)
+{
+    lk_reduce_info info;
+    traffic        want;
+    lk_reduce_get_info(it->reduce, &info);
+    int  hosts = lk_comm_n_hosts(it->comm), mine = lk_comm_host_ranks(it->comm, lk_comm_host(it->comm));
+    bool fine = info.n_window_steps == (mine > 1 ? STEPS : 0) && (mine > 1) == (info.window_bytes > 0);
+    fine = fine && info.n_exchange_steps == (hosts > 1 ? STEPS : 0);
+    double sent[2] = {(double)info.sent_bytes, (double)info.planned_bytes_step}, all[2 * 64];
+    double total = 0, planned = 0;
+    fine = lk_comm_allgather(it->comm, sent, 2, all) == LK_OK && fine;
+    for (int r = 0; r < lk_comm_size(it->comm); r++) {
+        total += all[2 * r];
+        planned += all[2 * r + 1];
+    }
+    if (hosts == 1) return fine && total == 0 && planned == 0;
+    fine = expect_traffic(it->comm, lanes, &want) == LK_OK && fine && planned == want.planned;
+    fine = fine && total > want.payload && total <= want.payload + want.overhead;
+    double bound = 2.0 * (hosts - 1) * (double)spans.total_floats * sizeof(float);
+    if (info.fringe_total == hosts)
+        fine = fine && planned <= bound; /* the least that any allreduce can send */
+    if (!fine)
+        print_error("%d hosts: planned %.0f, wanted %.0f; sent %.0f, wanted %.0f and up to %.0f beside it\n",
+                    hosts, planned, want.planned, total, want.payload, want.overhead);
+    return fine;
+}
+
 static void counters_prove_window_and_exchange(void **state)
 {
     (void)state;
-    bool fine = true;
-    for (int k = 0; k < N_LAYOUTS; k++) {
-        rig            it;
-        lk_reduce_info info;
-        fine = rig_create(&it, &layouts[k], LK_REDUCE_LOCKSTEP, 8, 4) == LK_OK && run_steps(&it, 8) && fine;
-        lk_reduce_get_info(it.reduce, &info);
-        int hosts = lk_comm_n_hosts(it.comm), mine = lk_comm_host_ranks(it.comm, lk_comm_host(it.comm));
-        fine = fine && info.n_window_steps == (mine > 1 ? STEPS : 0) && info.n_exchange_steps == (hosts > 1 ? STEPS : 0);
-        fine = fine && (mine > 1) == (info.window_bytes > 0);
-        double sent[2] = {(double)info.sent_bytes, (double)info.planned_bytes_step}, all[2 * 8];
-        lk_comm_allgather(it.comm, sent, 2, all);
-        double total = 0, planned = 0;
-        for (int r = 0; r < lk_comm_size(it.comm); r++) {
-            total += all[2 * r];
-            planned += all[2 * r + 1];
-        }
-        if (hosts > 1) {
-            int    m = hosts < 8 ? hosts : 8; /* hosts that have lanes; all 2 (m - 1) n floats cross at least once */
-            double bound = 2.0 * (m - 1) * (double)spans.n_parameters * sizeof(float);
-            fine = fine && planned >= bound && info.fringe_total >= m;
-            if (info.fringe_total == hosts) fine = fine && planned <= 1.01 * 2.0 * (hosts - 1) * (double)spans.total_floats * sizeof(float);
-            fine = fine && total > 0.7 * planned * STEPS; /* absent values do not travel */
-            fine = fine && total < planned * STEPS + STEPS * 40.0 * 2000;
-        } else
-            fine = fine && total == 0 && planned == 0;
+    const int lanes[] = {1, 5, 8};
+    bool      fine = true;
+    for (int k = 0; k < 3 * N_LAYOUTS; k++) {
+        rig it;
+        int n = lanes[k / N_LAYOUTS];
+        fine = rig_create(&it, &layouts[k % N_LAYOUTS], LK_REDUCE_LOCKSTEP, n, 4) == LK_OK &&
+               run_steps(&it, n) && fine;
+        fine = check_counters(&it, n) && fine;
         rig_destroy(&it);
     }
+    assert_everywhere(lk_test_comm, fine);
+}
+
+enum { MAX_TILES = 64 };
+
+static void count_tile(void *context, const lk_tile_update *update)
+{
+    double *count = context;
+    count[update->tile->index]++;
+}
+
+/* A replica (host, or rank of the textbook path) updates each tile exactly once a step. */
+static bool tiles_of_a_step(lk_reduce_kind kind, const layout *hosts)
+{
+    rig            it;
+    lk_step_result result;
+    lk_tile       *tiles = NULL;
+    int            n_tiles = 0, rank = 0;
+    double         mine[MAX_TILES] = {0}, all[8 * MAX_TILES];
+    scene          now = scene_of(8, 0);
+    bool           fine = rig_create(&it, hosts, kind, 8, 2) == LK_OK;
+    fine = lk_span_table_tiles(&spans, &tiles, &n_tiles) == LK_OK && fine && n_tiles <= MAX_TILES;
+    local_half(&it, &now, -1);
+    fine = lk_reduce_finish(it.reduce, LK_OK, 0, count_tile, mine, &result) == LK_OK && fine;
+    fine = lk_comm_allgather(it.comm, mine, MAX_TILES, all) == LK_OK && fine;
+    for (int host = 0; host < lk_comm_n_hosts(it.comm); host++) {
+        int n = lk_comm_host_ranks(it.comm, host), copies = kind == LK_REDUCE_LOCKSTEP ? 1 : n;
+        for (int t = 0; t < MAX_TILES; t++) {
+            double count = 0;
+            for (int r = rank; r < rank + n; r++) count += all[r * MAX_TILES + t];
+            fine = fine && count == (t < n_tiles ? copies : 0);
+        }
+        rank += n;
+    }
+    lk_free(&tiles);
+    rig_destroy(&it);
+    return fine;
+}
+
+static void a_host_updates_each_tile_once(void **state)
+{
+    (void)state;
+    bool fine = true;
+    for (int k = 0; k < N_LAYOUTS; k++) fine = tiles_of_a_step(LK_REDUCE_LOCKSTEP, &layouts[k]) && fine;
+    fine = tiles_of_a_step(LK_REDUCE_ALLREDUCE, &layouts[0]) && fine;
     assert_everywhere(lk_test_comm, fine);
 }
 
@@ -465,14 +592,16 @@ static void verify_finds_one_flipped_bit(void **state)
     for (int k = 0; k < N_LAYOUTS; k++)
         for (int where = 0; where < 3; where++) {
             rig it;
-            fine = rig_create(&it, &layouts[k], LK_REDUCE_LOCKSTEP, 8, 4) == LK_OK && run_steps(&it, 8) && fine;
+            fine =
+                rig_create(&it, &layouts[k], LK_REDUCE_LOCKSTEP, 8, 4) == LK_OK && run_steps(&it, 8) && fine;
             fine = fine && lk_reduce_verify(it.reduce) == LK_OK;
             int    hosts = lk_comm_n_hosts(it.comm), odd = hosts - 1;
             float *target = where == 0 ? it.mine.state + spans.spans[2].offset + 31000
                                        : (where == 1 ? it.mine.slot[1] + spans.spans[1].offset + 36
                                                      : it.mine.state + spans.spans[5].offset);
             lk_comm_barrier(it.comm);
-            if (lk_comm_host(it.comm) == odd && lk_comm_rank_on_host(it.comm) == 0) *(uint32_t *)(void *)target ^= 1u << 3;
+            if (lk_comm_host(it.comm) == odd && lk_comm_rank_on_host(it.comm) == 0)
+                *(uint32_t *)(void *)target ^= 1u << 3;
             lk_status   st = lk_reduce_verify(it.reduce);
             const char *names[3] = {"'second/weight'", "optimizer slot 1 of 'first/bias'", "'norm/variance'"};
             char        host[128];
@@ -513,6 +642,7 @@ static int run(void)
         cmocka_unit_test(a_good_step_follows_a_bad_one),
         cmocka_unit_test(stop_flags_reach_every_rank),
         cmocka_unit_test(counters_prove_window_and_exchange),
+        cmocka_unit_test(a_host_updates_each_tile_once),
         cmocka_unit_test(verify_finds_one_flipped_bit),
         cmocka_unit_test(verify_compares_ranks_without_a_window),
     };
