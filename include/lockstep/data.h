@@ -17,30 +17,35 @@ typedef struct lk_import_split {
 } lk_import_split;
 
 /**
- * IDX images and labels (Y. LeCun's format), plain or gzip; test files may be NULL. OUT gets groups train (validation, test)
- * with x u8 [N, H, W, 1] and y u8 [N]. Errors: LK_E_DATA naming file and place; an OUT that stood there before survives them.
- * *text (free()) says what was written.
+ * IDX images and labels (Y. LeCun's format), plain or gzip; test files may be NULL. OUT gets groups train
+ * (validation, test) with x u8 [N, H, W, 1] and y u8 [N]. Errors: LK_E_DATA naming file and place; an OUT
+ * that stood there before survives them. *text (free()) says what was written.
  */
-LK_API lk_status lk_data_import_idx(const char *train_images, const char *train_labels, const char *test_images,
-                                    const char *test_labels, const lk_import_split *split, const char *out, char **text);
+LK_API lk_status lk_data_import_idx(const char *train_images, const char *train_labels,
+                                    const char *test_images, const char *test_labels,
+                                    const lk_import_split *split, const char *out, char **text);
 
 /**
- * A CSV file with a header line (RFC 4180). Columns of numbers stay numbers, others become codes of a dictionary that comes
- * from the training rows; empty cells, NA, NaN and ? are missing. A target of words or of few whole numbers is a class.
+ * A CSV file with a header line (RFC 4180). Columns of numbers stay numbers, others become codes of a
+ * dictionary that comes from the training rows; empty cells, NA, NaN and ? are missing. A target of words or
+ * of few whole numbers is a class.
  */
-LK_API lk_status lk_data_import_csv(const char *file, const char *const *targets, int n_targets, const lk_import_split *split,
-                                    const char *out, char **text);
+LK_API lk_status lk_data_import_csv(const char *file, const char *const *targets, int n_targets,
+                                    const lk_import_split *split, const char *out, char **text);
 
 /** Arrays saved by numpy, x [N, ...] and y [N, ...], of any type Lockstep reads. */
-LK_API lk_status lk_data_import_npy(const char *x, const char *y, const lk_import_split *split, const char *out, char **text);
+LK_API lk_status lk_data_import_npy(const char *x, const char *y, const lk_import_split *split,
+                                    const char *out, char **text);
 
 /** Groups, types, shapes, storage and classes of FILE or FILE:/group. *text: freed with free(). */
 LK_API lk_status lk_data_info(const char *path, int json, char **text);
 
-/** Per channel: least, greatest, mean, deviation, missing values; for integers of one axis the count of each value. */
+/** Per channel: least, greatest, mean, deviation, missing values; for integers of one axis the count of each
+ * value. */
 LK_API lk_status lk_data_stats(const char *path, char **text);
 
-/** Reads every byte of every dataset and prints an XXH3-128 for each. LK_E_DATA where a chunk cannot be read. */
+/** Reads every byte of every dataset and prints an XXH3-128 for each. LK_E_DATA where a chunk cannot be read.
+ */
 LK_API lk_status lk_data_verify(const char *path, char **text);
 
 #ifdef __cplusplus

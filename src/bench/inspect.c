@@ -15,7 +15,7 @@
 #include "core/str.h"
 #include "lockstep/data.h"
 #include "lockstep/train.h"
-#include "train/run_internal.h"
+#include "train/run.h"
 
 /* A model with the buffers of a checkpoint, or with initial values. */
 typedef struct subject {

@@ -21,11 +21,22 @@ lk_status cli_usage(const char *format, ...)
     return LK_E_USAGE;
 }
 
+/* "run.yaml:14:5: ..." stands alone, so that editors find the place. */
+static int has_place(const char *text)
+{
+    int         line, column, used = 0;
+    const char *colon = strchr(text, ':');
+    return colon && !memchr(text, ' ', (size_t)(colon - text)) &&
+           sscanf(colon, ":%d:%d: %n", &line, &column, &used) == 2 && used > 0;
+}
+
 int cli_fail(const lk_session *session, lk_status status)
 {
     const char *text = usage_failed ? usage_message : lk_error_message();
     int         root = session ? lk_session_is_root(session) : lk_launcher_rank() == 0;
-    if (root && status == LK_STOPPED)
+    if (root && has_place(text))
+        fprintf(stderr, "%s\n", text);
+    else if (root && status == LK_STOPPED)
         fprintf(stderr, "lockstep: %s\n", text);
     else if (root)
         fprintf(stderr, "lockstep: %s: %s\n", lk_status_text(status), *text ? text : "no reason was given");

@@ -313,6 +313,18 @@ static void decode_row(const lk_column *column, const row_view *view, int64_t ch
                           inner_step);
 }
 
+/* What is missing becomes NaN, which those above report or replace. */
+static void scale_row(const lk_column *column, const lk_part *part, int64_t channels, int64_t channel,
+                      double *out)
+{
+    int64_t mine = column->size[LK_PLACES - 1], points = column->elements / mine;
+    for (int64_t p = 0; p < points; p++)
+        for (int64_t c = 0; c < mine; c++) {
+            double *value = &out[p * channels + channel + c];
+            *value = *value == part->fill ? (double)NAN : *value * part->scale + part->offset;
+        }
+}
+
 lk_status lk_cursor_read(lk_cursor *cursor, int64_t row, int64_t channels, int64_t channel, double *out)
 {
     int64_t        index;
@@ -320,6 +332,7 @@ lk_status lk_cursor_read(lk_cursor *cursor, int64_t row, int64_t channels, int64
     const lk_part *part = lk_column_part(cursor->column, row, &index);
     lk_status      st = view_row(cursor, part, index, &view);
     if (st == LK_OK) decode_row(cursor->column, &view, channels, channel, out);
+    if (st == LK_OK && part->scaled) scale_row(cursor->column, part, channels, channel, out);
     return st;
 }
 
@@ -329,7 +342,7 @@ lk_status lk_cursor_bytes(lk_cursor *cursor, int64_t row, const unsigned char **
     row_view       view;
     const lk_part *part = lk_column_part(cursor->column, row, &index);
     *out = NULL;
-    if (part->info.type != LK_H5_U8) return LK_OK;
+    if (part->info.type != LK_H5_U8 || part->scaled) return LK_OK;
     lk_status st = view_row(cursor, part, index, &view);
     if (st == LK_OK && is_packed(cursor->column, &view)) *out = (const unsigned char *)view.base;
     return st;

@@ -204,7 +204,11 @@ lk_status lk_source_blame(const lk_source *source, const lk_recipe *recipe, int6
         return lk_fail(LK_E_DATA, "%s: %s[%lld] holds %g, too large for a 32-bit float", file, part->dataset,
                        (long long)index, value);
     return lk_fail(LK_E_DATA, "%s: %s[%lld] holds %s (element %lld of the sample)", file, part->dataset,
-                   (long long)index, isnan(value) ? "NaN" : "an infinite value", (long long)element);
+                   (long long)index,
+                   !isnan(value)  ? "an infinite value"
+                   : part->scaled ? "NaN or its fill value"
+                                  : "NaN",
+                   (long long)element);
 }
 
 /* ---- fit ---- */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -203,6 +204,34 @@ done:
 
 /* ---- parts ---- */
 
+static lk_status get_number(lk_h5 *h5, const char *dataset, const char *name, double *value, bool *found)
+{
+    lk_status st = LK_OK;
+    double   *values = NULL;
+    int64_t   n = 0;
+    if (!lk_h5_has_attribute(h5, dataset, name)) goto done;
+    LK_TRY(lk_h5_get_doubles(h5, dataset, name, &values, &n));
+    if (n != 1) goto done;
+    *value = values[0];
+    *found = true;
+done:
+    lk_free(&values);
+    return st;
+}
+
+/* NetCDF-4 files are HDF5 files whose attributes say how stored numbers become values. */
+static lk_status stat_netcdf(lk_h5 *h5, lk_part *part)
+{
+    lk_status st = LK_OK;
+    part->scale = 1;
+    part->fill = (double)NAN;
+    LK_TRY(get_number(h5, part->dataset, "scale_factor", &part->scale, &part->scaled));
+    LK_TRY(get_number(h5, part->dataset, "add_offset", &part->offset, &part->scaled));
+    LK_TRY(get_number(h5, part->dataset, "_FillValue", &part->fill, &part->scaled));
+done:
+    return st;
+}
+
 static lk_status stat_part(lk_handles *handles, int file, const char *dataset, lk_part *part)
 {
     lk_status st = LK_OK;
@@ -248,6 +277,12 @@ done:
     return st;
 }
 
+/* A fill value alone leaves integers what they are. */
+static bool is_whole(const lk_part *part)
+{
+    return !part->scaled || (part->scale == 1 && part->offset == 0);
+}
+
 static lk_status place_parts(lk_handles *handles, lk_column *column)
 {
     lk_status st = LK_OK;
@@ -260,7 +295,7 @@ static lk_status place_parts(lk_handles *handles, lk_column *column)
         part->first = column->n;
         part->n = part->repeat ? 1 : part->info.axis[column->sample_axis];
         column->n += part->n;
-        column->integer = column->integer && part->info.type <= LK_H5_U64;
+        column->integer = column->integer && part->info.type <= LK_H5_U64 && is_whole(part);
         column->wide = column->wide || (part->info.type >= LK_H5_I16 && part->info.type <= LK_H5_U64);
         bytes += part->n * column->elements * lk_decode_memory_bytes(part->info.type);
         plan_blocks(column, part);

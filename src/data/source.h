@@ -55,6 +55,8 @@ typedef struct lk_part {
     void      *memory;   /* owned; the whole dataset in the machine's byte order, or NULL */
     int64_t    first, n; /* rows of the column that lie here */
     bool       repeat;   /* no sample axis: every row is this dataset */
+    bool       scaled;   /* NetCDF: value = stored * scale + offset, and `fill` stands for nothing */
+    double     scale, offset, fill;               /* fill: NaN if there is none */
     int64_t    block_rows, first_block, n_blocks; /* blocks: rows a box, numbers of the boxes */
 } lk_part;
 

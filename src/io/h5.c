@@ -25,7 +25,8 @@ void lk_h5_lock(void)
 {
     pthread_once(&once, prepare);
     pthread_mutex_lock(&mutex);
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* each thread has a stack of its own, which prints unless told not to */
+    H5Eset_auto2(H5E_DEFAULT, NULL,
+                 NULL); /* each thread has a stack of its own, which prints unless told not to */
 }
 
 void lk_h5_unlock(void)

@@ -35,12 +35,14 @@ typedef struct lk_tile_call {
 
 enum { LK_TILE_MAX_ROWS = 14, LK_TILE_MAX_WIDTH = 32, LK_TILE_FLOATS = LK_TILE_MAX_ROWS * LK_TILE_MAX_WIDTH };
 
-/* The loops of vec.h that a set has its own compilation of: X(type, name, parameters, arguments) makes lk_<name>. */
+/* The loops of vec.h that a set has its own compilation of: X(type, name, parameters, arguments) makes
+ * lk_<name>. */
 #define LK_VEC_LIST(X)                                                                                       \
     X(void, act_forward, (lk_epilogue kind, float slope, int64_t n, const float *x, float *y),               \
       (kind, slope, n, x, y))                                                                                \
     X(void, act_backward,                                                                                    \
-      (lk_epilogue kind, float slope, int64_t n, const float *y, const float *z, const float *d_y, float *d_x), \
+      (lk_epilogue kind, float slope, int64_t n, const float *y, const float *z, const float *d_y,           \
+       float *d_x),                                                                                          \
       (kind, slope, n, y, z, d_y, d_x))                                                                      \
     X(void, vec_add, (int64_t n, const float *a, const float *b, float *y), (n, a, b, y))                    \
     X(void, vec_multiply, (int64_t n, const float *a, const float *b, float *y), (n, a, b, y))               \

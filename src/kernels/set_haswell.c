@@ -29,7 +29,8 @@ static inline __m256i part(int64_t n)
 
 TILE_CASE(1)
 TILE_CASE(2)
-TILE_CASE(3) TILE_CASE(4) TILE_CASE(5) TILE_CASE(6)
+TILE_CASE(3)
+TILE_CASE(4) TILE_CASE(5) TILE_CASE(6)
 
     static void tile(int rows, int vectors, const lk_tile_call *call)
 {

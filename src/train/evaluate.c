@@ -3,7 +3,7 @@
 
 #include "core/alloc.h"
 #include "core/log.h"
-#include "train/run_internal.h"
+#include "train/run.h"
 
 /* Rank 0 alone is quicker than sharing out while an evaluation is this much work; a formula, never a clock.
  */

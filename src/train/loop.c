@@ -9,7 +9,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "train/report.h"
-#include "train/run_internal.h"
+#include "train/run.h"
 #include "train/rundir.h"
 #include "train/saver.h"
 #include "train/session.h"

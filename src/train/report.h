@@ -3,7 +3,7 @@
 #define LK_TRAIN_REPORT_H
 
 #include "core/str.h"
-#include "train/run_internal.h"
+#include "train/run.h"
 
 /** Versions, ranks, lanes, balance, kernels, data, parameters, memory plan: lines for the log. Root. */
 void lk_report_header(lk_run *run, lk_str *text);

@@ -1,4 +1,4 @@
-#include "train/run_internal.h"
+#include "train/run.h"
 
 #include <math.h>
 #include <string.h>

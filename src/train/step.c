@@ -1,5 +1,5 @@
 #include "core/clock.h"
-#include "train/run_internal.h"
+#include "train/run.h"
 
 #include <string.h>
 

@@ -12,7 +12,7 @@
 #include "io/atomic.h"
 #include "kernels/vec.h"
 #include "train/report.h"
-#include "train/run_internal.h"
+#include "train/run.h"
 #include "train/session.h"
 
 static bool is_folder(const char *path)

@@ -463,6 +463,38 @@ static void static_fields_and_indices_keep_their_meaning(void **state)
     lk_data_close(&data);
 }
 
+/* NetCDF-4: stored integers stand for scaled values, and one of them for nothing. */
+static void netcdf_attributes_are_honoured(void **state)
+{
+    const char     *train[] = {"nc.h5"};
+    short           stored[4][2] = {{1, 2}, {3, 4}, {-5, 6}, {7, -999}};
+    double          scale = 0.5, offset = 10, fill = -999, target[4] = {1, 2, 3, 4};
+    int64_t         axes[] = {4, 2}, index[] = {0, 1, 2, 3}, sample[4];
+    lk_data_options options = plain(train, LK_NORMALISE_NONE);
+    lk_h5          *file = NULL;
+    lk_data        *data = NULL;
+    lk_data_reader *reader = NULL;
+    float           in[8], out[4];
+    void           *to[] = {in}, *targets[] = {out};
+    (void)state;
+    assert_ok(lk_h5_create(path_of("nc.h5"), &file));
+    assert_ok(lk_h5_write(file, "/x", LK_H5_I16, 2, axes, stored));
+    assert_ok(lk_h5_put_doubles(file, "/x", "scale_factor", &scale, 1));
+    assert_ok(lk_h5_put_doubles(file, "/x", "add_offset", &offset, 1));
+    assert_ok(lk_h5_put_doubles(file, "/x", "_FillValue", &fill, 1));
+    assert_ok(lk_h5_write(file, "/y", LK_H5_F64, 1, axes, target));
+    assert_ok(lk_h5_close(&file));
+    assert_ok(lk_data_open(&options, 1, NULL, &data));
+    assert_int_equal(lk_transform_input(lk_data_transform(data), 0)->dtype, LK_F32);
+    assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, &reader));
+    assert_ok(lk_data_read(reader, 3, index, to, targets, NULL, NULL, sample));
+    for (int i = 0; i < 6; i++) assert_true(in[i] == 10 + 0.5F * (float)stored[i / 2][i % 2]);
+    assert_int_equal(lk_data_read(reader, 4, index, to, targets, NULL, NULL, sample), LK_E_DATA);
+    assert_non_null(strstr(lk_error_message(), "/x[3] holds NaN or its fill value"));
+    lk_data_reader_destroy(&reader);
+    lk_data_close(&data);
+}
+
 /* Half-built objects come apart again, whichever allocation fails. */
 static void every_failing_allocation_is_reported(void **state)
 {
@@ -533,6 +565,7 @@ int main(void)
         cmocka_unit_test(a_constant_channel_cannot_be_standardised),
         cmocka_unit_test(files_are_found_or_the_reason_is_given),
         cmocka_unit_test(weights_are_read_and_a_negative_one_is_named),
+        cmocka_unit_test(netcdf_attributes_are_honoured),
         cmocka_unit_test(every_failing_allocation_is_reported),
         cmocka_unit_test(a_file_cut_short_is_named),
         cmocka_unit_test(static_fields_and_indices_keep_their_meaning),

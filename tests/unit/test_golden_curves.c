@@ -7,8 +7,8 @@
  */
 #include "../golden/golden.h"
 
-#include "loss/loss.h"
 #include "kernels/kernels.h"
+#include "loss/loss.h"
 #include "nn/model.h"
 #include "optim/optim.h"
 

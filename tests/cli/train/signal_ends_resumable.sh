@@ -13,9 +13,9 @@ for signal in USR1 TERM INT; do
     # A background job of a shell ignores INT: it may finish instead.
     if [ $signal = INT ] && [ $code = 0 ]; then continue; fi
     exits 75
-    says "resumable"
+    says "goes on from here"
 done
-lockstep train run.yaml --run half --set train.epochs=60 --max-time 1ms
+lockstep train run.yaml --run half --set train.epochs=60 --max-time 0s
 exits 75
 lockstep train run.yaml --run half --set train.epochs=60
 exits 0

@@ -4,8 +4,8 @@
  * lk_run_step reads in the order in which data moves; lk_evaluate shares chunks out; lk_state_* turn all that
  * a run knows into a checkpoint and back.
  */
-#ifndef LK_TRAIN_RUN_INTERNAL_H
-#define LK_TRAIN_RUN_INTERNAL_H
+#ifndef LK_TRAIN_RUN_H
+#define LK_TRAIN_RUN_H
 
 #include "checkpoint/checkpoint.h"
 #include "lockstep/train.h"
