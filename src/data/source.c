@@ -244,6 +244,7 @@ static lk_status stat_part(lk_handles *handles, int file, const char *dataset, l
         part->info.type != LK_H5_STRING, LK_E_DATA,
         "%s: %s holds texts, numbers were expected; `lockstep data import csv` turns texts into categories",
         handles->files->path[file], dataset);
+    LK_TRY(stat_netcdf(h5, part));
 done:
     return st;
 }
