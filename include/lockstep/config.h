@@ -26,7 +26,11 @@ LK_API lk_status lk_config_parse(const char *text, const char *label, const char
 /** The same from a file; LK_E_CONFIG if it cannot be read. */
 LK_API lk_status lk_config_load(const char *path, const char *const *overrides, int n_overrides,
                                 lk_config **out);
-LK_API void      lk_config_destroy(lk_config **config);
+/** Layers of `config`, parsed from a rendering of `original`, get the places of the file `original` was
+ * loaded from. */
+LK_API void lk_config_take_places(lk_config *config, const lk_config *original);
+
+LK_API void lk_config_destroy(lk_config **config);
 
 /** Option structs, owned by the config and valid as long as it is. */
 LK_API const lk_run_options *lk_config_options(const lk_config *config);

@@ -49,7 +49,8 @@ static lk_status build(subject *s, const lk_transform *transform)
     lk_field       *inputs = NULL;
     LK_TRY(LK_ALLOC(n, &inputs));
     for (int i = 0; i < n; i++) inputs[i] = *lk_transform_input(transform, i);
-    LK_TRY(lk_model_create(&s->options->model, inputs, n, target ? target->classes : 0, &s->model));
+    st = lk_model_create(&s->options->model, inputs, n, target ? target->classes : 0, &s->model);
+    LK_TRY(lk_run_name_place(s->options, st));
     LK_TRY(LK_ALLOC(lk_model_spans(s->model)->total_floats, &s->state));
     lk_model_init(s->model, s->options->seed, s->state);
 done:

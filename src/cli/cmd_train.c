@@ -52,12 +52,10 @@ static void default_directory(const char *config, char path[PATH_MAX])
 /* The next free runs/cnn-2, runs/cnn-3 ... */
 static void free_directory(char path[PATH_MAX])
 {
-    char        candidate[PATH_MAX + 16];
     struct stat info;
-    snprintf(candidate, sizeof candidate, "%s", path);
-    for (int i = 2; i < 100000 && stat(candidate, &info) == 0; i++)
-        snprintf(candidate, sizeof candidate, "%s-%d", path, i);
-    snprintf(path, PATH_MAX, "%s", candidate);
+    size_t      length = strlen(path);
+    if (length + 8 > PATH_MAX) return; /* the run will say that the path is too long */
+    for (int i = 2; i < 100000 && stat(path, &info) == 0; i++) snprintf(path + length, PATH_MAX - length, "-%d", i);
 }
 
 /* What the root found out, told to every rank. */

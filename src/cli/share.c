@@ -31,25 +31,26 @@ lk_status cli_session_start(lk_session **session)
 }
 
 static lk_status load_and_render(const char *path, const char *text, const char *label, const cli_line *line,
-                                 char **rendered)
+                                 lk_config **config, char **rendered)
 {
-    lk_config *config = NULL;
-    lk_status  st = path ? lk_config_load(path, line->sets, line->n_sets, &config)
-                         : lk_config_parse(text, label, NULL, line->sets, line->n_sets, &config);
-    if (st == LK_OK) st = lk_config_render(config, 0, 1, rendered);
-    lk_config_destroy(&config);
+    lk_status st = path ? lk_config_load(path, line->sets, line->n_sets, config)
+                        : lk_config_parse(text, label, NULL, line->sets, line->n_sets, config);
+    if (st == LK_OK) st = lk_config_render(*config, 0, 1, rendered);
     return st;
 }
 
 lk_status cli_config_share(lk_session *session, const char *path, const char *text, const char *label,
                            const cli_line *line, lk_config **config, char **rendered)
 {
-    lk_status st = LK_OK;
+    lk_status  st = LK_OK;
+    lk_config *original = NULL; /* root: knows where in the file things stand */
     *config = NULL;
     *rendered = NULL;
-    if (lk_session_is_root(session)) st = load_and_render(path, text, label, line, rendered);
+    if (lk_session_is_root(session)) st = load_and_render(path, text, label, line, &original, rendered);
     st = lk_session_agree(session, st);
     if (st == LK_OK) st = lk_session_share_text(session, rendered);
     if (st == LK_OK) st = lk_config_parse(*rendered, label, NULL, NULL, 0, config);
+    if (st == LK_OK && path && original) lk_config_take_places(*config, original);
+    lk_config_destroy(&original);
     return st;
 }

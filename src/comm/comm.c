@@ -344,6 +344,9 @@ static lk_status adopt_failure(lk_comm *comm, lk_status status, int first)
     LK_TRY_MPI(MPI_Bcast(&it, (int)sizeof it, MPI_BYTE, first, comm->all));
     if (lowest[0] == ~lowest[1]) /* minimum equals maximum: all failed alike */
         return lk_fail((lk_status)it.status, "%s", it.message);
+    /* Mistakes of the user are the same on every rank: which one speaks is no news. */
+    if (it.status == LK_E_CONFIG || it.status == LK_E_SHAPE || it.status == LK_E_USAGE)
+        return lk_fail((lk_status)it.status, "%s", it.message);
     return lk_fail((lk_status)it.status, "rank %d on host %s: %s", first, it.host, it.message);
 done:
     return st;

@@ -57,10 +57,34 @@ done:
     return st;
 }
 
+/* Places of the layers in the file the user wrote; NULL: none, as a rendered text is nobody's file. */
+static void set_places(const lk_layer_options *layers, int n, const lk_layer_options *from)
+{
+    for (int i = 0; i < n; i++) {
+        lk_layer_options *layer =
+            (lk_layer_options *)(uintptr_t)&layers[i]; /* lies in the configuration's own pool */
+        layer->line = from ? from[i].line : 0;
+        layer->column = from ? from[i].column : 0;
+        set_places(layer->body, layer->n_body, from ? from[i].body : NULL);
+        set_places(layer->shortcut, layer->n_shortcut, from ? from[i].shortcut : NULL);
+    }
+}
+
+void lk_config_take_places(lk_config *config, const lk_config *original)
+{
+    const lk_model_options *model = &original->options.model;
+    if (config->options.model.n_layers != model->n_layers) return;
+    set_places(config->options.model.layers, model->n_layers, model->layers);
+    config->options.label =
+        lk_pool_text(&config->pool, original->options.label, strlen(original->options.label));
+}
+
 lk_status lk_config_parse(const char *text, const char *label, const char *base, const char *const *overrides,
                           int n_overrides, lk_config **out)
 {
-    return parse(text, strlen(text), label, base, overrides, n_overrides, out);
+    lk_status st = parse(text, strlen(text), label, base, overrides, n_overrides, out);
+    if (st == LK_OK) set_places((*out)->options.model.layers, (*out)->options.model.n_layers, NULL);
+    return st;
 }
 
 /* At most one byte more than a configuration may have: the parser then refuses it with its own words. */
@@ -89,6 +113,7 @@ lk_status lk_config_load(const char *path, const char *const *overrides, int n_o
     LK_TRY(lk_strdup(path, &base));
     base[slash ? slash - path + (slash == path) : 0] = '\0';
     LK_TRY(parse(bytes, size, path, slash ? base : NULL, overrides, n_overrides, out));
+    (*out)->options.label = lk_pool_text(&(*out)->pool, path, strlen(path));
 done:
     lk_free(&base);
     lk_free(&bytes);

@@ -21,6 +21,7 @@ typedef struct lk_monitor {
 } lk_monitor;
 
 struct lk_run_options {
+    const char        *label; /* the file that lines of layers belong to, for messages; NULL: none */
     uint64_t           seed;
     lk_data_options    data;
     lk_model_options   model;

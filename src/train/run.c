@@ -1,6 +1,8 @@
 #include "train/run.h"
 
+#include <ctype.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/alloc.h"
@@ -26,6 +28,14 @@ done:
     return st;
 }
 
+lk_status lk_run_name_place(const lk_run_options *options, lk_status status)
+{
+    char message[2048];
+    if (status == LK_OK || !options->label || !isdigit((unsigned char)lk_error_message()[0])) return status;
+    snprintf(message, sizeof message, "%s", lk_error_message());
+    return lk_fail(status, "%s:%s", options->label, message);
+}
+
 static lk_status build_model(lk_run *run)
 {
     lk_status           st = LK_OK;
@@ -36,8 +46,8 @@ static lk_status build_model(lk_run *run)
     LK_CHECK(n_inputs > 0, LK_E_DATA, "the data has no input");
     LK_TRY(LK_ALLOC(n_inputs, &inputs));
     for (int i = 0; i < n_inputs; i++) inputs[i] = *lk_transform_input(transform, i);
-    LK_TRY(
-        lk_model_create(&run->options->model, inputs, n_inputs, target ? target->classes : 0, &run->model));
+    st = lk_model_create(&run->options->model, inputs, n_inputs, target ? target->classes : 0, &run->model);
+    LK_TRY(lk_run_name_place(run->options, st));
     for (int i = 0; i < lk_model_n_layers(run->model); i++) {
         lk_layer_info info;
         lk_model_layer(run->model, i, &info);

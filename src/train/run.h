@@ -73,6 +73,9 @@ typedef struct lk_run {
     double                grad_norm;
 } lk_run;
 
+/** Puts the file's name before a message about a layer that begins with "line:column:". Returns `status`. */
+lk_status lk_run_name_place(const lk_run_options *options, lk_status status);
+
 /** `checkpoint`: an open one whose transform is used (eval, predict, resume), else NULL. Collective. */
 lk_status lk_run_create(lk_comm *comm, const lk_run_options *options, lk_checkpoint *checkpoint,
                         const char *input, bool training, lk_run **out);

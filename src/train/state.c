@@ -11,8 +11,8 @@ enum { PARAMETERS = 1u << LK_SPAN_PARAMETER, STATISTICS = 1u << LK_SPAN_STATISTI
 #define PROGRESS_INTS(X)                                                                                     \
     X(step)                                                                                                  \
     X(total_steps)                                                                                           \
-    X(diverged_run) X(waited) X(has_watched) X(has_best) X(best_step) X(stopped_early) X(jsonl_bytes)        \
-        X(csv_bytes)
+    X(diverged_run)                                                                                          \
+    X(waited) X(has_watched) X(has_best) X(best_step) X(stopped_early) X(jsonl_bytes) X(csv_bytes)
 #define PROGRESS_DOUBLES(X) X(first_loss) X(watched) X(best) X(seconds)
 
 static lk_status put_progress(const lk_run *run, lk_h5 *file)

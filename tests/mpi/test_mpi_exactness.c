@@ -6,7 +6,7 @@
 
 #include "core/alloc.h"
 #include "core/str.h"
-#include "train/run_internal.h"
+#include "train/run.h"
 #include "train/session.h"
 
 enum { MOST_SAMPLES = 40, MOST_BATCH = 13, INPUTS = 3, OUTPUTS = 2, PARAMETERS = INPUTS * OUTPUTS + OUTPUTS };
