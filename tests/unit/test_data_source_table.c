@@ -5,6 +5,7 @@
 
 #include "core/alloc.h"
 #include "data/data_internal.h"
+#include "data/import.h"
 
 enum { N = 8, COLUMNS = 4, M = 4 };
 
@@ -278,6 +279,61 @@ static void an_npy_array_is_an_input_without_targets(void **state)
     lk_transform_destroy(&known);
 }
 
+/* What eval reads from the imported file and predict from the user's: the same bits, row by row. */
+static void an_imported_csv_and_the_raw_one_give_the_same_rows(void **state)
+{
+    enum { ROWS = 300, MOST = 16 };
+    static const char *const colors[] = {"red", "green", "blue", ""}, *const targets[] = {"kind"};
+    const char     *train[] = {"i.h5:/train"}, *test[] = {"i.h5:/test"};
+    lk_import_split split = {.validation = 0.1, .test = 0.3, .seed = 5};
+    lk_data_options options = options_of(train, test);
+    lk_data        *data = NULL, *input = NULL;
+    char           *text = NULL;
+    static float    a[ROWS * MOST], b[ROWS * MOST];
+    int32_t         ya[ROWS], yb[ROWS];
+    int64_t         index[ROWS], sample[ROWS], at = 0;
+    lk_data_reader *reader = NULL;
+    void           *in_a[] = {a}, *out_a[] = {ya}, *in_b[] = {b}, *out_b[] = {yb};
+    (void)state;
+    FILE *file = fopen(path_of("i.csv"), "w");
+    assert_non_null(file);
+    fputs("width,color,kind,note\n", file);
+    for (int i = 0; i < ROWS; i++) {
+        const char *color = i == 7 ? "only once" : colors[i * 7 % 4];
+        if (i % 11 == 3)
+            fprintf(file, ",%s,%s,w%d\n", color, i % 3 ? "cat" : "dog", i % 5);
+        else
+            fprintf(file, "%.17g,%s,%s,w%d\n", i * 0.37 - 4, color, i % 3 ? "cat" : "dog", i % 5);
+    }
+    assert_int_equal(fclose(file), 0);
+    assert_ok(lk_data_import_csv(path_of("i.csv"), targets, 1, &split, path_of("i.h5"), &text));
+    free(text);
+    options.normalise_targets = LK_NORMALISE_NONE;
+    assert_ok(lk_data_open(&options, 1, NULL, &data));
+    const lk_transform *t = lk_data_transform(data);
+    int64_t width = lk_shape_count(&lk_transform_input(t, 0)->shape), n = lk_data_n(data, LK_SPLIT_TEST);
+    assert_int_equal(lk_transform_target(t, 0)->classes, 2);
+    assert_in_range(width, 10, MOST);
+    assert_in_range(n, 50, 130);
+    for (int64_t i = 0; i < ROWS; i++) index[i] = i;
+    assert_ok(lk_data_reader_create(data, LK_SPLIT_TEST, &reader));
+    assert_ok(lk_data_read(reader, n, index, in_a, out_a, NULL, NULL, sample));
+    lk_data_reader_destroy(&reader);
+    assert_ok(lk_data_open_input(path_of("i.csv"), &options, t, &input));
+    assert_int_equal(lk_data_n(input, LK_SPLIT_TEST), ROWS);
+    assert_ok(lk_data_reader_create(input, LK_SPLIT_TEST, &reader));
+    assert_ok(lk_data_read(reader, ROWS, index, in_b, out_b, NULL, NULL, sample));
+    lk_data_reader_destroy(&reader);
+    for (int64_t row = 0; row < ROWS; row++) {
+        if (lk_import_split_of(&split, row) != LK_SPLIT_TEST) continue;
+        assert_memory_equal(a + at * width, b + row * width, (size_t)width * sizeof *a);
+        assert_int_equal(ya[at++], yb[row]);
+    }
+    assert_int_equal(at, n);
+    lk_data_close(&input);
+    lk_data_close(&data);
+}
+
 static void missing_cells_need_the_mean_and_a_constant_column_is_named(void **state)
 {
     const char     *train[] = {"t.h5:/train"}, *test[] = {"t.h5:/test"};
@@ -321,6 +377,7 @@ int main(void)
         cmocka_unit_test(cells_become_what_training_rows_decide),
         cmocka_unit_test(codes_of_another_file_are_matched_by_word),
         cmocka_unit_test(a_raw_csv_is_read_by_names_and_words),
+        cmocka_unit_test(an_imported_csv_and_the_raw_one_give_the_same_rows),
         cmocka_unit_test(an_npy_array_is_an_input_without_targets),
         cmocka_unit_test(missing_cells_need_the_mean_and_a_constant_column_is_named),
     };
