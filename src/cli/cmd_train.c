@@ -55,7 +55,8 @@ static void free_directory(char path[PATH_MAX])
     struct stat info;
     size_t      length = strlen(path);
     if (length + 8 > PATH_MAX) return; /* the run will say that the path is too long */
-    for (int i = 2; i < 100000 && stat(path, &info) == 0; i++) snprintf(path + length, PATH_MAX - length, "-%d", i);
+    for (int i = 2; i < 100000 && stat(path, &info) == 0; i++)
+        snprintf(path + length, PATH_MAX - length, "-%d", i);
 }
 
 /* What the root found out, told to every rank. */

@@ -29,10 +29,19 @@ static inline __mmask16 part(int64_t n)
 TILE_CASE(1)
 TILE_CASE(2)
 TILE_CASE(3)
-TILE_CASE(4) TILE_CASE(5) TILE_CASE(6) TILE_CASE(7) TILE_CASE(8) TILE_CASE(9) TILE_CASE(10) TILE_CASE(11)
-    TILE_CASE(12) TILE_CASE(13) TILE_CASE(14)
+TILE_CASE(4)
+TILE_CASE(5)
+TILE_CASE(6)
+TILE_CASE(7)
+TILE_CASE(8)
+TILE_CASE(9)
+TILE_CASE(10)
+TILE_CASE(11)
+TILE_CASE(12)
+TILE_CASE(13)
+TILE_CASE(14)
 
-        static void tile(int rows, int vectors, const lk_tile_call *call)
+    static void tile(int rows, int vectors, const lk_tile_call *call)
 {
     static void (*const table[TILE_ROWS][2])(const lk_tile_call *) = {
         {tile_1_1, tile_1_2},   {tile_2_1, tile_2_2},   {tile_3_1, tile_3_2},   {tile_4_1, tile_4_2},

@@ -30,9 +30,11 @@ static inline __m256i part(int64_t n)
 TILE_CASE(1)
 TILE_CASE(2)
 TILE_CASE(3)
-TILE_CASE(4) TILE_CASE(5) TILE_CASE(6)
+TILE_CASE(4)
+TILE_CASE(5)
+TILE_CASE(6)
 
-    static void tile(int rows, int vectors, const lk_tile_call *call)
+static void tile(int rows, int vectors, const lk_tile_call *call)
 {
     static void (*const table[TILE_ROWS][2])(const lk_tile_call *) = {
         {tile_1_1, tile_1_2}, {tile_2_1, tile_2_2}, {tile_3_1, tile_3_2},

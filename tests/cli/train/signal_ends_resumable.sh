@@ -15,7 +15,7 @@ for signal in USR1 TERM INT; do
     exits 75
     says "goes on from here"
 done
-lockstep train run.yaml --run half --set train.epochs=60 --max-time 0s
+lockstep train run.yaml --run half --set train.epochs=60 --max-time 0.001s
 exits 75
 lockstep train run.yaml --run half --set train.epochs=60
 exits 0
