@@ -12,7 +12,7 @@
 #include "core/rng.h"
 #include "lk_test_mpi.h"
 
-enum { STEPS = 4, N_SLOTS = 2, N_SUMS = 4, MAX_LANES = 64, MAX_TOTAL = 60000 };
+enum { STEPS = 4, N_SLOTS = 2, N_SUMS = 4, MAX_LANES = 64, MAX_TOTAL = 60000, MAX_RANKS = 64 };
 
 /* ---- a model's spans, and what each lane's backward would give ---- */
 
@@ -285,6 +285,7 @@ static bool check_layout(int lanes, const layout *hosts, int group_lanes)
     rig  it;
     bool fine =
         rig_create(&it, hosts, LK_REDUCE_LOCKSTEP, lanes, group_lanes) == LK_OK && run_steps(&it, lanes);
+    fine = fine && lk_reduce_verify(it.reduce) == LK_OK;
     if (!fine)
         print_error("lanes %d, ranks a host %d, sizes %d..., groups of %d: %s\n", lanes,
                     hosts->ranks_per_host, hosts->sizes[0], group_lanes, lk_error_message());
@@ -405,9 +406,11 @@ static void a_good_step_follows_a_bad_one(void **state)
     for (int k = 0; k < N_LAYOUTS; k++) {
         rig            it;
         lk_step_result result;
+        int            first, n;
         fine = rig_create(&it, &layouts[k], LK_REDUCE_LOCKSTEP, 12, 1) == LK_OK && fine;
         scene now = scene_of(12, 0);
-        local_half(&it, &now, lk_comm_rank(it.comm) == 0 ? 0 : -1);
+        lk_reduce_run(it.reduce, &first, &n);
+        local_half(&it, &now, first == 0 && n > 0 ? 0 : -1); /* who has lane 0 */
         lk_status st = lk_reduce_finish(it.reduce, LK_OK, 0, update_tile, &it.mine, &result);
         fine = fine && st == LK_E_DIVERGED && run_steps(&it, 12);
         rig_destroy(&it);
@@ -457,7 +460,7 @@ static bool value_present(const scene *it, lk_node node)
 static lk_status expect_traffic(const lk_comm *comm, int lanes, traffic *out)
 {
     lk_status st = LK_OK;
-    int       ranks[64], n_tiles = 0, n_chunks = 0;
+    int       ranks[MAX_RANKS], n_tiles = 0, n_chunks = 0;
     lk_tile  *tiles = NULL;
     lk_chunk *chunks = NULL;
     lk_plan  *plan = NULL;
@@ -505,7 +508,7 @@ static bool check_counters(const rig *it, int lanes)
     int  hosts = lk_comm_n_hosts(it->comm), mine = lk_comm_host_ranks(it->comm, lk_comm_host(it->comm));
     bool fine = info.n_window_steps == (mine > 1 ? STEPS : 0) && (mine > 1) == (info.window_bytes > 0);
     fine = fine && info.n_exchange_steps == (hosts > 1 ? STEPS : 0);
-    double sent[2] = {(double)info.sent_bytes, (double)info.planned_bytes_step}, all[2 * 64];
+    double sent[2] = {(double)info.sent_bytes, (double)info.planned_bytes_step}, all[2 * MAX_RANKS];
     double total = 0, planned = 0;
     fine = lk_comm_allgather(it->comm, sent, 2, all) == LK_OK && fine;
     for (int r = 0; r < lk_comm_size(it->comm); r++) {
@@ -555,7 +558,7 @@ static bool tiles_of_a_step(lk_reduce_kind kind, const layout *hosts)
     lk_step_result result;
     lk_tile       *tiles = NULL;
     int            n_tiles = 0, rank = 0;
-    double         mine[MAX_TILES] = {0}, all[8 * MAX_TILES];
+    double         mine[MAX_TILES] = {0}, all[MAX_RANKS * MAX_TILES];
     scene          now = scene_of(8, 0);
     bool           fine = rig_create(&it, hosts, kind, 8, 2) == LK_OK;
     fine = lk_span_table_tiles(&spans, &tiles, &n_tiles) == LK_OK && fine && n_tiles <= MAX_TILES;
@@ -585,54 +588,6 @@ static void a_host_updates_each_tile_once(void **state)
     assert_everywhere(lk_test_comm, fine);
 }
 
-static void verify_finds_one_flipped_bit(void **state)
-{
-    (void)state;
-    bool fine = true;
-    for (int k = 0; k < N_LAYOUTS; k++)
-        for (int where = 0; where < 3; where++) {
-            rig it;
-            fine =
-                rig_create(&it, &layouts[k], LK_REDUCE_LOCKSTEP, 8, 4) == LK_OK && run_steps(&it, 8) && fine;
-            fine = fine && lk_reduce_verify(it.reduce) == LK_OK;
-            int    hosts = lk_comm_n_hosts(it.comm), odd = hosts - 1;
-            float *target = where == 0 ? it.mine.state + spans.spans[2].offset + 31000
-                                       : (where == 1 ? it.mine.slot[1] + spans.spans[1].offset + 36
-                                                     : it.mine.state + spans.spans[5].offset);
-            lk_comm_barrier(it.comm);
-            if (lk_comm_host(it.comm) == odd && lk_comm_rank_on_host(it.comm) == 0)
-                *(uint32_t *)(void *)target ^= 1u << 3;
-            lk_status   st = lk_reduce_verify(it.reduce);
-            const char *names[3] = {"'second/weight'", "optimizer slot 1 of 'first/bias'", "'norm/variance'"};
-            char        host[128];
-            snprintf(host, sizeof host, "the odd one is host %s", lk_comm_host_name(it.comm, odd));
-            if (hosts == 1)
-                fine = fine && st == LK_OK;
-            else
-                fine = fine && st == LK_E_DESYNC && strstr(lk_error_message(), names[where]);
-            if (hosts > 1) fine = fine && (strstr(lk_error_message(), host) != NULL) == (hosts > 2);
-            if (!fine) print_error("verify on %d hosts: %d %s\n", hosts, (int)st, lk_error_message());
-            fine = share_text(hosts > 1 ? lk_error_message() : "", it.comm) && fine;
-            rig_destroy(&it);
-        }
-    assert_everywhere(lk_test_comm, fine);
-}
-
-static void verify_compares_ranks_without_a_window(void **state)
-{
-    (void)state;
-    rig it;
-    int size = lk_comm_size(lk_test_comm);
-    assert_ok_everywhere(lk_test_comm, rig_create(&it, &layouts[0], LK_REDUCE_ALLREDUCE, 8, 4));
-    bool fine = lk_reduce_verify(it.reduce) == LK_OK;
-    if (lk_comm_rank(it.comm) == size - 1) it.mine.state[3] += 1;
-    lk_status st = lk_reduce_verify(it.reduce);
-    fine = fine && st == (size > 1 ? LK_E_DESYNC : LK_OK);
-    if (size > 1) fine = fine && strstr(lk_error_message(), "'first/weight'");
-    rig_destroy(&it);
-    assert_everywhere(lk_test_comm, fine);
-}
-
 static int run(void)
 {
     const struct CMUnitTest tests[] = {
@@ -643,8 +598,6 @@ static int run(void)
         cmocka_unit_test(stop_flags_reach_every_rank),
         cmocka_unit_test(counters_prove_window_and_exchange),
         cmocka_unit_test(a_host_updates_each_tile_once),
-        cmocka_unit_test(verify_finds_one_flipped_bit),
-        cmocka_unit_test(verify_compares_ranks_without_a_window),
     };
     make_spans();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
