@@ -72,10 +72,15 @@ typedef enum lk_split { LK_SPLIT_TRAIN, LK_SPLIT_VALIDATION, LK_SPLIT_TEST, LK_S
 typedef struct lk_data lk_data;
 
 /**
- * Opens all splits, checks shapes and types, computes statistics (or takes `known`, borrowed until destroy,
- * from a checkpoint). Local: the same on every rank; rank and size only share out the reading of statistics
- * (1 rank: 0, 1). Errors: LK_E_DATA, LK_E_CONFIG (unquoted glob matched nothing, a validation that shares a
- * file with train ...).
+ * Opens all splits, checks shapes, types and class labels, computes statistics of the training rows (or takes
+ * `known`, borrowed until close, from a checkpoint). Options are borrowed until close.
+ *
+ * Types: integers wider than a byte that nobody normalises are indices (LK_I32: words of a text, say);
+ * integer targets are classes unless normalise_targets is set; everything else becomes floats. A CSV import
+ * (layout in data/import.h) is a table: see data/recipe.h. NetCDF's scale_factor, add_offset and _FillValue
+ * are honoured. Local, and the same on every rank. Errors: LK_E_DATA (no such file or dataset, NaN, labels
+ * out of range, a channel of deviation 0), LK_E_SHAPE, LK_E_CONFIG (a pattern that matches nothing,
+ * validation or test data that is also trained on ...).
  */
 lk_status lk_data_open(const lk_data_options *options, uint64_t seed, const lk_transform *known,
                        lk_data **out);

@@ -5,6 +5,13 @@
  * cells, class names. Statistics come from the training split only, in a fixed order. It writes itself under
  * /input of an HDF5 file and reads itself back, so that a checkpoint and a raw file are all that predict
  * needs.
+ *
+ * /input has attributes `inputs` and `targets` (names) and a group for each, /input/inputs/x say:
+ *   attributes  dtype (f32, i32), shape (of a sample), classes, normalise, datasets and their axes (letters
+ * as stored), columns (of a table; 0: an array), target_columns (of the CSV file the target was in) mean, std
+ * [channels] doubles, if there are any: float((raw - mean) / std), channels being the last axis class_names
+ * texts by class columns/0.. of a table: attributes name, kind. number: mean, std, indicator (one more
+ * output, 1 where the cell is missing; the value is 0 there). category: dataset words, one output each.
  */
 #ifndef LK_DATA_TRANSFORM_H
 #define LK_DATA_TRANSFORM_H
