@@ -285,7 +285,7 @@ static bool check_layout(int lanes, const layout *hosts, int group_lanes)
     rig  it;
     bool fine =
         rig_create(&it, hosts, LK_REDUCE_LOCKSTEP, lanes, group_lanes) == LK_OK && run_steps(&it, lanes);
-    fine = fine && lk_reduce_verify(it.reduce) == LK_OK;
+    if (it.reduce) fine = lk_reduce_verify(it.reduce) == LK_OK && fine;
     if (!fine)
         print_error("lanes %d, ranks a host %d, sizes %d..., groups of %d: %s\n", lanes,
                     hosts->ranks_per_host, hosts->sizes[0], group_lanes, lk_error_message());
@@ -588,6 +588,36 @@ static void a_host_updates_each_tile_once(void **state)
     assert_everywhere(lk_test_comm, fine);
 }
 
+/* Rank `who` fails its k-th allocation of lk_reduce_create, for every k: all ranks say so, and none waits. */
+static bool create_without_memory(const layout *hosts, lk_reduce_kind kind, int who)
+{
+    lk_reduce_options options = {
+        .kind = kind, .lanes = 8, .group_lanes = 1, .n_slots = N_SLOTS, .n_sums = N_SUMS};
+    rig  it;
+    bool fine = rig_create(&it, hosts, kind, 8, 1) == LK_OK;
+    int  k = 1;
+    for (lk_status st = LK_E_NOMEM; fine && st != LK_OK; k++) {
+        lk_reduce *reduce = NULL;
+        if (lk_comm_rank(lk_test_comm) == who) lk_alloc_fail_at(k);
+        st = lk_reduce_create(it.comm, &options, &spans, &reduce);
+        lk_alloc_fail_at(0);
+        fine = st == LK_OK || (st == LK_E_NOMEM && reduce == NULL);
+        lk_reduce_destroy(&reduce);
+    }
+    rig_destroy(&it);
+    return fine && k > 8;
+}
+
+static void running_out_of_memory_is_everybodys_status(void **state)
+{
+    (void)state;
+    bool fine = true;
+    for (int k = 0; k < 3; k++) fine = create_without_memory(&layouts[k], LK_REDUCE_LOCKSTEP, 0) && fine;
+    fine = create_without_memory(&layouts[1], LK_REDUCE_LOCKSTEP, lk_comm_size(lk_test_comm) - 1) && fine;
+    fine = create_without_memory(&layouts[0], LK_REDUCE_ALLREDUCE, 0) && fine;
+    assert_everywhere(lk_test_comm, fine);
+}
+
 static int run(void)
 {
     const struct CMUnitTest tests[] = {
@@ -598,6 +628,7 @@ static int run(void)
         cmocka_unit_test(stop_flags_reach_every_rank),
         cmocka_unit_test(counters_prove_window_and_exchange),
         cmocka_unit_test(a_host_updates_each_tile_once),
+        cmocka_unit_test(running_out_of_memory_is_everybodys_status),
     };
     make_spans();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
