@@ -260,6 +260,29 @@ static void samples_in_the_last_axis_and_halves_are_read(void **state)
     unlink(name);
 }
 
+/* A dataset of terabytes in a file of kilobytes: refused at once, not read for days. */
+static void claims_beyond_the_file_are_refused(void **state)
+{
+    char        name[64];
+    const char *files[] = {name};
+    hsize_t     size[2] = {1000000000, 1000}, chunk[2] = {64, 1000};
+    (void)state;
+    snprintf(name, sizeof name, "claims_%d.h5", (int)getpid());
+    lk_data_options options = {.train = {.files = files, .n_files = 1}};
+    lk_data        *data = NULL;
+    hid_t           file = H5Fcreate(name, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t           space = H5Screate_simple(2, size, NULL), create = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_chunk(create, 2, chunk);
+    H5Dclose(H5Dcreate2(file, "/x", H5T_IEEE_F64LE, space, H5P_DEFAULT, create, H5P_DEFAULT));
+    H5Dclose(H5Dcreate2(file, "/y", H5T_IEEE_F64LE, space, H5P_DEFAULT, create, H5P_DEFAULT));
+    H5Pclose(create);
+    H5Sclose(space);
+    H5Fclose(file);
+    assert_int_equal(lk_data_open(&options, 1, NULL, &data), LK_E_DATA);
+    assert_non_null(strstr(lk_error_message(), "/x claims 8000000000000 bytes"));
+    unlink(name);
+}
+
 /* More files than may be open at once, visited back and forth. */
 static void more_files_than_handles_are_read(void **state)
 {
@@ -309,6 +332,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_of_file_gives_the_same_batches),
+        cmocka_unit_test(claims_beyond_the_file_are_refused),
         cmocka_unit_test(more_files_than_handles_are_read),
         cmocka_unit_test(samples_in_the_last_axis_and_halves_are_read),
     };
