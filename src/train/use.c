@@ -111,7 +111,10 @@ static lk_status choose_split(const lk_run *run, const char *name, lk_split *spl
     *split = lk_data_n(run->data, LK_SPLIT_TEST) > 0 ? LK_SPLIT_TEST : LK_SPLIT_VALIDATION;
     for (int i = 0; name && i < LK_SPLITS; i++)
         if (!strcmp(name, names[i])) *split = (lk_split)i;
-    if (lk_data_n(run->data, *split) > 0) return LK_OK;
+    if (lk_data_n(run->data, *split) > 0)
+        return lk_data_has_targets(run->data, *split)
+                   ? LK_OK
+                   : lk_fail(LK_E_DATA, "the data has no targets to compare with; predict needs none");
     return lk_fail(LK_E_DATA, "the configuration has no %s split to evaluate; name data with --data",
                    names[*split]);
 }
