@@ -93,6 +93,36 @@ done:
     return st;
 }
 
+enum { FIELD_H = 12, FIELD_W = 16, FIELD = FIELD_H * FIELD_W };
+
+/* Waves of random phase and amplitude. */
+static lk_status write_fields(lk_h5 *file, const wish *w)
+{
+    lk_status st = LK_OK;
+    int64_t   n = w->samples, axis[3] = {n, FIELD_H, FIELD_W}, chunk[3] = {8, FIELD_H, FIELD_W};
+    double   *field = NULL, *energy = NULL;
+    LK_TRY(LK_ALLOC(n * FIELD, &field));
+    LK_TRY(LK_ALLOC(n, &energy));
+    for (int f = 0; f < 2; f++) {
+        for (int64_t i = 0; i < n; i++) {
+            lk_rng rng = lk_rng_make((uint64_t)w->seed, LK_RNG_TEST, f, 0, i);
+            double amplitude = 0.5 + (double)lk_rng_uniform(&rng, 0),
+                   phase = 6.28 * (double)lk_rng_uniform(&rng, 1);
+            for (int k = 0; k < FIELD; k++) {
+                double v = field[i * FIELD + k] =
+                    amplitude * sin(phase + 0.4 * (k % FIELD_W) + 0.5 * (k / FIELD_W));
+                energy[i] += v * v / FIELD;
+            }
+        }
+        LK_TRY(lk_h5_write_chunked(file, f ? "/fields/u" : "/fields/h", LK_H5_F64, 3, axis, chunk, 4, field));
+    }
+    LK_TRY(lk_h5_write(file, "/diag/energy", LK_H5_F64, 1, &n, energy));
+done:
+    lk_free(&field);
+    lk_free(&energy);
+    return st;
+}
+
 static bool take(const char *argument, const char *key, long long *value)
 {
     size_t n = strlen(key);
@@ -107,11 +137,14 @@ int main(int argc, char **argv)
     lk_h5    *file = NULL;
     wish      w = {
              .samples = 120, .classes = 4, .nan = -1, .label = -1, .seed = 1, .shape = "8x8x1", .type = "u8"};
+    bool fields = false;
     if (argc < 2) return 2;
     for (int i = 2; i < argc; i++) {
         const char *colon = strchr(argv[i], ':');
         if (!strncmp(argv[i], "shape=", 6))
             w.shape = argv[i] + 6;
+        else if (!strcmp(argv[i], "layout=fields"))
+            fields = true;
         else if (!strncmp(argv[i], "type=", 5))
             w.type = argv[i] + 5;
         else if (take(argv[i], "label", &w.label))
@@ -122,6 +155,11 @@ int main(int argc, char **argv)
             return fprintf(stderr, "make_data: what is %s?\n", argv[i]), 2;
     }
     LK_TRY(lk_h5_create(argv[1], &file));
+    if (fields) {
+        LK_TRY(write_fields(file, &w));
+        LK_TRY(lk_h5_close(&file));
+        goto done;
+    }
     LK_TRY(write_split(file, &w, "train", 0, w.samples));
     LK_TRY(write_split(file, &w, "validation", 1, w.samples / 4));
     LK_TRY(write_split(file, &w, "test", 2, w.samples / 4));
