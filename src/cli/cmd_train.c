@@ -74,7 +74,7 @@ static lk_status compare(const lk_rundir *rundir, const lk_config *now, int *oth
     lk_status  st = lk_config_parse(lk_rundir_config(rundir), "config.yaml", NULL, NULL, 0, &before);
     if (st == LK_OK) st = lk_config_compare(before, now, &same, other_length, &difference);
     if (st == LK_OK && !same)
-        st = cli_usage("%s holds a run of another configuration:\n%sWays on: --new (the next free "
+        st = cli_usage("%s holds a run of another configuration:\n%s\nWays on: --new (the next free "
                        "directory), --from %s (a new "
                        "run that starts from these parameters), or --run DIR",
                        lk_rundir_path(rundir), difference, lk_rundir_path(rundir));
