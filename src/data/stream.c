@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_FIELDS = 8 };
+enum { MAX_FIELDS = 8, MAX_LANES = 1024 }; /* what an lk_batch_view holds */
 
 /* One batch in memory, and what became of reading it. */
 typedef struct buffer {
@@ -24,7 +24,7 @@ typedef struct buffer {
     float    *weight, *mask;                          /* owned or NULL */
     int64_t  *sample;                                 /* owned */
     int64_t  *start;                                  /* owned [n_lanes + 1] */
-    int64_t   epoch, number;                          /* which batch it holds */
+    int64_t   bytes;                                  /* taken from files when it had been read */
     lk_status st;
     char      message[2048];
 } buffer;
@@ -41,6 +41,7 @@ struct lk_stream {
     float                 *row;           /* owned: one row for augmentation */
     buffer                 buffers[2];
     int                    current; /* the one the caller has */
+    int64_t                bytes;   /* the current buffer's: the reader's own count belongs to the thread */
     double                 wait_s;
 
     pthread_t       thread;
@@ -50,18 +51,22 @@ struct lk_stream {
         leaving; /* ordered: the thread has work; filled: the other buffer is ready */
 };
 
-/* Chunks of `window` positions in random order, and a random order inside each. */
+/*
+ * Stretches of `window` samples in random order, and a random order inside each. What does not fill a stretch
+ * is a short one with a place of its own: were it always the last, each epoch would end on the same samples.
+ */
 static int64_t window_permute(const lk_rng *rng, int64_t n, int64_t window, int64_t position)
 {
-    int64_t chunks = n / window;
+    int64_t chunks = n / window, rest = n - chunks * window;
     if (chunks < 2) return lk_rng_permute(rng, n, position);
-    /* What does not fill a chunk stays behind, in an order of its own. */
-    int64_t chunk = position / window, within = position % window, size = window;
-    if (chunk >= chunks) {
-        chunk = chunks;
-        size = n - chunks * window;
-    } else {
-        chunk = lk_rng_permute(rng, chunks, chunk);
+    /* Above all elements that lk_rng_permute draws. */
+    int64_t place = (int64_t)(lk_rng_word(rng, UINT64_MAX) * (uint64_t)(chunks + 1) >> 32);
+    int64_t chunk = chunks, within = position - place * window, size = rest;
+    if (within < 0 || within >= rest) {
+        int64_t among_whole = within < 0 ? position : position - rest;
+        chunk = lk_rng_permute(rng, chunks, among_whole / window);
+        within = among_whole % window;
+        size = window;
     }
     lk_rng own = *rng;
     own.stream[1] ^= (uint32_t)chunk * 0x9e3779b1u + 1u;
@@ -92,14 +97,13 @@ static int64_t choose_rows(const lk_stream *s, int64_t epoch, int64_t number, in
 static void fill(lk_stream *s, buffer *b, int64_t epoch, int64_t number)
 {
     int64_t n = choose_rows(s, epoch, number, b->start, s->index);
-    b->epoch = epoch;
-    b->number = number;
     b->batch.n = n;
     b->batch.epoch = epoch;
     b->batch.step = epoch * s->batches + number;
     b->st = n ? lk_data_read(s->reader, n, s->index, b->input, b->batch.n_targets ? b->target : NULL,
                              b->weight, b->mask, b->sample)
               : LK_OK;
+    b->bytes = lk_data_bytes(s->reader);
     if (b->st != LK_OK) {
         snprintf(b->message, sizeof b->message, "%s", lk_error_message());
         return;
@@ -185,6 +189,33 @@ static lk_status start_thread(lk_stream *s)
     return LK_OK;
 }
 
+static bool is_image(const lk_recipe *recipe)
+{
+    return recipe->field.dtype == LK_F32 && recipe->field.shape.n_axes == 3;
+}
+
+/* Augmentation that would do nothing, or tear inputs and targets apart, is refused. */
+static lk_status check_augment(const lk_stream *s)
+{
+    lk_status           st = LK_OK;
+    const lk_transform *t = s->transform;
+    char                text[LK_SHAPE_TEXT_BYTES];
+    bool                any = false;
+    if (!s->options.training || s->wish->n_augment == 0) return LK_OK;
+    for (int i = 0; i < t->n_inputs; i++) any = any || is_image(&t->input[i]);
+    LK_CHECK(any, LK_E_CONFIG, "data.augment: no input is an image [height, width, channels]; '%s' is %s",
+             t->input[0].field.name, lk_shape_text(&t->input[0].field.shape, text));
+    for (int i = 0; i < t->n_targets; i++) {
+        const lk_field *field = &t->target[i].field;
+        LK_CHECK(
+            field->shape.n_axes < 2, LK_E_CONFIG,
+            "data.augment moves inputs only, and target '%s' (%s) would no longer fit them: leave it out",
+            field->name, lk_shape_text(&field->shape, text));
+    }
+done:
+    return st;
+}
+
 lk_status lk_stream_create(lk_data *data, const lk_stream_options *options, lk_stream **out)
 {
     lk_status  st = LK_OK;
@@ -203,6 +234,9 @@ lk_status lk_stream_create(lk_data *data, const lk_stream_options *options, lk_s
     LK_CHECK(s->samples > 0, LK_E_DATA, "the split has no sample");
     LK_CHECK(s->transform->n_inputs <= MAX_FIELDS && s->transform->n_targets <= MAX_FIELDS, LK_E_CONFIG,
              "data: more than %d inputs or targets", MAX_FIELDS);
+    LK_CHECK(options->lanes >= 1 && options->lanes <= MAX_LANES, LK_E_CONFIG,
+             "data: %d lanes, a batch view holds 1 to %d", options->lanes, MAX_LANES);
+    LK_TRY(check_augment(s));
     s->max_rows = ((options->first_lane + options->n_lanes) * options->batch_size) / options->lanes -
                   (options->first_lane * options->batch_size) / options->lanes + options->n_lanes;
     LK_TRY(lk_data_reader_create(data, options->split, &s->reader));
@@ -290,6 +324,7 @@ lk_status lk_stream_next(lk_stream *s, const lk_batch **batch)
     pthread_mutex_lock(&s->mutex);
     s->current = 1 - s->current;
     buffer *b = &s->buffers[s->current];
+    s->bytes = b->bytes;
     s->filled = false;
     advance(s, &s->epoch, &s->number);
     if (s->threaded && b->st == LK_OK) {
@@ -303,7 +338,7 @@ lk_status lk_stream_next(lk_stream *s, const lk_batch **batch)
 
 void lk_stream_figures(const lk_stream *stream, int64_t *bytes, double *wait_s)
 {
-    *bytes = lk_data_bytes(stream->reader);
+    *bytes = stream->bytes;
     *wait_s = stream->wait_s;
 }
 
