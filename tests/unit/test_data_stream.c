@@ -10,7 +10,7 @@
 #include "data/data_internal.h"
 #include "data/source.h"
 
-enum { MOST = 40, F = 3, SEED = 5, MAX_RANKS = 4 };
+enum { MOST = 40, F = 3, SEED = 5, MAX_RANKS = 4, BIG_ROWS = 16, BIG_WIDTH = 1 << 17 };
 
 static char folder[64];
 
@@ -26,6 +26,26 @@ static float y_of(int64_t i)
 static float w_of(int64_t i)
 {
     return 1 + (float)i / 64;
+}
+
+/* big.h5: rows of half a megabyte, which take long enough to be caught while they are read. */
+static void write_big(void)
+{
+    lk_h5  *file = NULL;
+    char    path[128];
+    float  *x = calloc((size_t)BIG_ROWS * BIG_WIDTH, sizeof *x), y[BIG_ROWS];
+    int64_t axis[] = {BIG_ROWS, BIG_WIDTH};
+    assert_non_null(x);
+    for (int64_t i = 0; i < BIG_ROWS; i++) {
+        y[i] = y_of(i);
+        for (int64_t k = 0; k < BIG_WIDTH; k++) x[i * BIG_WIDTH + k] = (float)i;
+    }
+    snprintf(path, sizeof path, "%s/big.h5", folder);
+    assert_ok(lk_h5_create(path, &file));
+    assert_ok(lk_h5_write(file, "/train/x", LK_H5_F32, 2, axis, x));
+    assert_ok(lk_h5_write(file, "/train/y", LK_H5_F32, 1, axis, y));
+    assert_ok(lk_h5_close(&file));
+    free(x);
 }
 
 /* d.h5 with groups /n1 .. /n40 of that many rows; nan.h5 with a NaN in row 11 of 20. */
@@ -53,6 +73,7 @@ static int write_files(void **state)
         assert_ok(lk_h5_write(file, path, LK_H5_F32, 1, &n, w));
     }
     assert_ok(lk_h5_close(&file));
+    write_big();
     snprintf(path, sizeof path, "%s/nan.h5", folder);
     assert_ok(lk_h5_create(path, &file));
     x[11][1] = NAN;
@@ -69,6 +90,8 @@ static int remove_files(void **state)
     snprintf(path, sizeof path, "%s/d.h5", folder);
     unlink(path);
     snprintf(path, sizeof path, "%s/nan.h5", folder);
+    unlink(path);
+    snprintf(path, sizeof path, "%s/big.h5", folder);
     unlink(path);
     return rmdir(folder);
 }
@@ -370,6 +393,32 @@ static void seeking_gives_what_running_on_gives(void **state)
     lk_data_close(&f.data);
 }
 
+/* A seek may find the thread not yet awake, in the middle of a batch, or done with it. */
+static void a_seek_drops_what_is_being_read(void **state)
+{
+    fixture           f;
+    lk_stream        *stream = NULL;
+    const lk_batch   *batch = NULL;
+    lk_stream_options options = whole(4);
+    (void)state;
+    options.prefetch = true;
+    open_file(&f, "big.h5:/train", LK_SHUFFLE_NONE, 0);
+    assert_ok(lk_stream_create(f.data, &options, &stream));
+    for (int i = 0; i < 24; i++) {
+        int64_t place = i * 3 % 4; /* 0, 3, 2, 1: never the one that would have come next */
+        lk_stream_seek(stream, 0, place);
+        assert_ok(lk_stream_next(stream, &batch));
+        for (int64_t k = 0; k < 4; k++) {
+            const float *row = (const float *)batch->input[0] + k * BIG_WIDTH;
+            assert_int_equal(batch->sample[k], 4 * place + k);
+            assert_true(row[0] == (float)batch->sample[k] && row[BIG_WIDTH - 1] == row[0]);
+        }
+        usleep((useconds_t)i * 100);
+    }
+    lk_stream_destroy(&stream); /* and so may the end */
+    lk_data_close(&f.data);
+}
+
 static void a_batch_stays_while_the_next_one_is_read(void **state)
 {
     fixture           f;
@@ -583,7 +632,8 @@ static void figures_count_what_was_handed_over(void **state)
         lk_stream_figures(stream, &start, &wait);
         assert_int_equal(start, 0);
         assert_true(wait == 0);
-        take(stream, 3, sample); /* the fourth is being read; it was not handed over */
+        take(stream, 3, sample);
+        usleep(5000); /* the fourth has been read; it was not handed over */
         lk_stream_figures(stream, &bytes[prefetch], &wait);
         assert_true(wait > 0);
         lk_stream_destroy(&stream);
@@ -692,6 +742,7 @@ int main(void)
         cmocka_unit_test(a_window_covers_every_sample_once_and_stays_in_its_stretch),
         cmocka_unit_test(a_window_moves_stretches_and_samples_and_the_short_one_too),
         cmocka_unit_test(seeking_gives_what_running_on_gives),
+        cmocka_unit_test(a_seek_drops_what_is_being_read),
         cmocka_unit_test(a_batch_stays_while_the_next_one_is_read),
         cmocka_unit_test(rows_that_cannot_be_read_are_told_when_their_batch_is_due),
         cmocka_unit_test(a_cut_has_the_rows_of_its_lanes),
