@@ -48,7 +48,8 @@ typedef enum lk_augment_kind { LK_AUGMENT_FLIP, LK_AUGMENT_SHIFT } lk_augment_ki
 typedef struct lk_augment_options {
     lk_augment_kind kind;
     float           horizontal, vertical; /* flip: probabilities */
-    int             pixels;               /* shift: uniform in -pixels..pixels on both axes, zero fill */
+    int             pixels;               /* shift: uniform in -pixels..pixels on both axes; fills with what a
+                                             raw 0 becomes under the normalisation */
 } lk_augment_options;
 
 typedef struct lk_data_options {
@@ -112,6 +113,11 @@ typedef struct lk_stream_options {
     bool     prefetch; /* read the next step's rows on a helper thread */
 } lk_stream_options;
 
+/**
+ * A thread of its own (prefetch) and all memory. Local. Errors: LK_E_DATA if the split has no sample,
+ * LK_E_CONFIG for lanes outside 1..1024, and in training for augmentation that no input is an image for, or
+ * that targets of two or more axes would no longer fit.
+ */
 lk_status lk_stream_create(lk_data *data, const lk_stream_options *options, lk_stream **out);
 void      lk_stream_destroy(lk_stream **stream);
 /** The next lk_stream_next gives batch `batch` of epoch `epoch`. O(1). */
@@ -123,7 +129,8 @@ int64_t lk_stream_batches(const lk_stream *stream); /* an epoch's batches, the l
  * the reader.
  */
 lk_status lk_stream_next(lk_stream *stream, const lk_batch **batch);
-/** Bytes read and seconds this rank waited for data so far. */
+/** Bytes read for the batches given so far and seconds this rank waited for them; columns that are kept in
+ * memory take no bytes. */
 void lk_stream_figures(const lk_stream *stream, int64_t *bytes, double *wait_s);
 
 /** The rows of lanes [first, first + n) of `batch` as a batch of their own: pointers into the same memory.
