@@ -1,0 +1,67 @@
+#!/bin/bash
+# check.sh [gcc] [clang] [sanitize] [oracle] [clean]: what a piece of work passes before it is called done, besides test.sh.
+#   gcc, clang  everything compiles without a warning
+#   sanitize    unit and MPI tests in a debug build under ASan and UBSan; leaks of the MPI library: tests/support/lsan.supp
+#   oracle      tests against numpy, h5py and PyTorch (scripts/venv.sh makes their environment); a skipped one is a failure
+#   clean       build and tests as an unprivileged user in a clean Debian root (scripts/clean_build.sh; needs root)
+# Without an argument all of them. Each stage ends with one line; its output is in build-check/<stage>.log.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 2
+all="gcc clang sanitize oracle clean"
+logs=$PWD/build-check
+mkdir -p "$logs"
+failed=0
+
+# build FOLDER [cmake options]: the compiler comes from CC.
+build() {
+    local folder=$1
+    shift
+    cmake -S . -B "$folder" -G Ninja "$@" && cmake --build "$folder" -j "$(nproc)"
+}
+
+warnings() { # warnings COMPILER
+    command -v "$1" >/dev/null || { echo "no $1 here (Debian package $1)"; return 77; }
+    CC=$1 build "$logs/$1" -DLK_WERROR=ON && echo "no warnings"
+}
+
+sanitize() {
+    # Open MPI unloads its plug-ins before LeakSanitizer looks; kept in memory, their frames have names to suppress by.
+    export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1
+    export LSAN_OPTIONS=suppressions=$PWD/tests/support/lsan.supp:print_suppressions=0
+    export OMPI_MCA_mca_base_component_show_load_errors=0 OMPI_MCA_memory=^patcher
+    build "$logs/sanitize" -DCMAKE_BUILD_TYPE=Debug -DLK_ASAN=ON -DLK_UBSAN=ON &&
+        ctest --test-dir "$logs/sanitize" -L '^(unit|mpi)$' -LE 'soak|bench|oracle' -j "$(nproc)" --timeout 600 \
+            --no-tests=error --output-on-failure && tested
+}
+
+oracle() {
+    scripts/venv.sh && scripts/build.sh build &&
+        ctest --test-dir build -L '^oracle$' -j "$(nproc)" --no-tests=error --output-on-failure && tested &&
+        ! grep -q '\*\*\*Skipped' "$logs/oracle.log"
+}
+
+clean() {
+    [ "$(id -u)" = 0 ] || { echo "needs root, to make a root directory and to become another user"; return 77; }
+    scripts/clean_build.sh && tested
+}
+
+tested() { grep -E '^[0-9]+% tests passed' "$logs/$stage.log" | tail -1; }
+
+# shellcheck disable=SC2086
+[ $# -gt 0 ] || set -- $all
+for stage in "$@"; do
+    case " $all " in *" $stage "*) ;; *) echo "check.sh: no stage '$stage'; there are: $all" >&2; exit 2 ;; esac
+done
+for stage in "$@"; do
+    from=$SECONDS
+    case $stage in gcc | clang) run="warnings $stage" ;; *) run=$stage ;; esac
+    ($run) >"$logs/$stage.log" 2>&1 </dev/null
+    code=$?
+    case $code in
+    0) verdict=passed ;;
+    77) verdict=SKIPPED ;;
+    *) verdict="FAILED (build-check/$stage.log)"; failed=1 ;;
+    esac
+    echo "check $stage: $verdict, $((SECONDS - from)) s: $(tail -1 "$logs/$stage.log")"
+done
+exit $failed
