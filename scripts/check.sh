@@ -25,10 +25,8 @@ warnings() { # warnings COMPILER
 }
 
 sanitize() {
-    # Open MPI unloads its plug-ins before LeakSanitizer looks; kept in memory, their frames have names to suppress by.
-    export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1
+    export ASAN_OPTIONS=detect_leaks=1:fast_unwind_on_malloc=0 UBSAN_OPTIONS=print_stacktrace=1
     export LSAN_OPTIONS=suppressions=$PWD/tests/support/lsan.supp:print_suppressions=0
-    export OMPI_MCA_mca_base_component_show_load_errors=0 OMPI_MCA_memory=^patcher
     build "$logs/sanitize" -DCMAKE_BUILD_TYPE=Debug -DLK_ASAN=ON -DLK_UBSAN=ON &&
         ctest --test-dir "$logs/sanitize" -L '^(unit|mpi)$' -LE 'soak|bench|oracle' -j "$(nproc)" --timeout 600 \
             --no-tests=error --output-on-failure && tested

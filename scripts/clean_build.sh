@@ -58,6 +58,8 @@ copy_tree() { # copy_tree FOLDER: the last commit, owned by the unprivileged use
 if make_root; then
     echo "In a Debian 12 root with the required packages alone, as user $user:"
     copy_tree "$root/home/stranger"
+    # Debian's installer writes this file, debootstrap does not; without it each mpirun waits seconds for a name server.
+    echo "127.0.0.1 localhost $(hostname)" >"$root/etc/hosts"
     # shellcheck disable=SC2016
     unshare --mount --pid --fork bash -c '
         mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && mount -t tmpfs -o mode=1777 tmpfs "$0/tmp" || exit 1
