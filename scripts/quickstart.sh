@@ -32,9 +32,8 @@ cores=$(awk '/^Cpus_allowed_list/ { n = split($2, part, ","); for (i = 1; i <= n
     cat "/sys/devices/system/cpu/cpu$cpu/topology/thread_siblings_list" 2>/dev/null || echo "$cpu"
 done | sort -u | wc -l)
 launch="mpirun -n $cores"
-if [ "$(id -u)" = 0 ]; then # Open MPI wants to be told that this is a container, not a mistake
-    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-fi
+# Open MPI wants root to say that this is a container and not a mistake; in the command, so that it can be typed again.
+[ "$(id -u)" != 0 ] || launch="mpirun --allow-run-as-root -n $cores"
 set -- --set train.epochs=3
 if [ "$cores" -gt 8 ]; then
     lanes=8
