@@ -21,7 +21,7 @@ if [ $# -gt 0 ]; then
     root=$1
 else
     root=$(mktemp -d "${TMPDIR:-/tmp}/lockstep-root.XXXXXX")
-    trap 'rm -rf --one-file-system "$root"' EXIT
+    trap 'rm -rf --one-file-system "$root" "$root.log"' EXIT
 fi
 
 fill_root() { # fill_root MIRROR
@@ -40,6 +40,7 @@ make_root() {
     local mirror
     mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 2>/dev/null | grep -v security | head -1)
     mkdir -p "$root"
+    chmod 755 "$root" # the stranger's own "/"
     if ! fill_root "${mirror:-http://deb.debian.org/debian}" >"$root.log" 2>&1 </dev/null; then
         tail -5 "$root.log" >&2
         return 1
@@ -69,7 +70,7 @@ else
     echo "No clean root could be made (debootstrap and mounting are needed)."
     echo "As user $user in a fresh copy of the tree, on this machine's packages; a package too few would not be noticed:"
     home=$(mktemp -d "${TMPDIR:-/tmp}/lockstep-stranger.XXXXXX")
-    trap 'rm -rf "$home"; [ $# -gt 0 ] || rm -rf --one-file-system "$root"' EXIT
+    trap 'rm -rf "$home"; [ $# -gt 0 ] || rm -rf --one-file-system "$root" "$root.log"' EXIT
     copy_tree "$home"
     setpriv --reuid=$user --regid=$user --clear-groups env -i HOME="$home" PATH=/usr/bin:/bin LANG=C.UTF-8 \
         bash -c "cd '$home' && $steps"
