@@ -1,1 +1,2 @@
 lk_add_test(test_kernels_twins unit/test_kernels_twins.c)
+lk_add_test(test_kernels_company unit/test_kernels_company.c)
