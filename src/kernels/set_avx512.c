@@ -9,7 +9,7 @@
 
 static inline __mmask16 part(int64_t n)
 {
-    return n >= 16 ? 0xffff : n <= 0 ? 0 : (__mmask16)((1u << n) - 1u);
+    return (__mmask16)(n >= 16 ? 0xffffu : n <= 0 ? 0u : (1u << n) - 1u);
 }
 
 #define V_ZERO()              _mm512_setzero_ps()
