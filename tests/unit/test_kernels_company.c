@@ -183,6 +183,9 @@ static void dense_lanes(void)
                                      value + n * k, scratch);
         }
         check_fold("dense lanes folded", l, present, n, n * k);
+        lk_ref_dense_backward_weight(l->n, start, n, k, c, a, false, other, other2);
+        same("dense lanes and their twin", out, other, n * k);
+        same("bias of dense lanes and its twin", out2, other2, n);
     }
 }
 
