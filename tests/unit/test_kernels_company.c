@@ -407,6 +407,19 @@ static void an_unknown_set_is_named(void **state)
     assert_true(lk_kernels_rows_independent());
 }
 
+/* Holds in either case: run it with and without OPENBLAS_CORETYPE on a CPU that the library does not know. */
+static void a_library_that_is_slow_on_this_cpu_is_told(void **state)
+{
+    (void)state;
+    const bool avx2 = lk_kernels_select("haswell") == LK_OK;
+    assert_ok(lk_kernels_select("auto"));
+    const char *detail = lk_kernels_detail();
+    const bool  told = strstr(detail, "OPENBLAS_CORETYPE=") != NULL;
+    print_message("%s\n", detail);
+    assert_int_equal(told, avx2 && strstr(detail, "Prescott"));
+    assert_non_null(strstr(detail, "1 thread"));
+}
+
 #define CLAIM(name, body)                                                                                    \
     static void name(void **state)                                                                           \
     {                                                                                                        \
@@ -453,6 +466,7 @@ int main(void)
         cmocka_unit_test(elements_and_rows_alone_have_the_same_bits),
         cmocka_unit_test(openblas_is_near_the_twins),
         cmocka_unit_test(an_unknown_set_is_named),
+        cmocka_unit_test(a_library_that_is_slow_on_this_cpu_is_told),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
