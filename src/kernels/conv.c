@@ -265,12 +265,17 @@ static void windows_band(const lk_conv_shape *s, int64_t oh, int64_t band, const
 static void gather_columns(const lk_conv_shape *s, int64_t oh, int64_t band, const float *x, int64_t pitch,
                            float *columns)
 {
+    const int64_t step = s->stride_w * s->channels;
     for (int64_t kh = 0; kh < s->kernel_h; kh++) {
         for (int64_t kw = 0; kw < s->kernel_w; kw++) {
             for (int64_t c = 0; c < s->channels; c++) {
                 const float *tap = x + (oh * s->stride_h + kh) * pitch + kw * s->channels + c;
-                for (int64_t r = 0; r < band; r++, tap += s->stride_h * pitch)
-                    for (int64_t i = 0; i < s->out_w; i++) *columns++ = tap[i * s->stride_w * s->channels];
+                for (int64_t r = 0; r < band; r++, tap += s->stride_h * pitch, columns += s->out_w) {
+                    if (step == 1)
+                        memcpy(columns, tap, (size_t)s->out_w * sizeof *columns);
+                    else
+                        for (int64_t i = 0; i < s->out_w; i++) columns[i] = tap[i * step];
+                }
             }
         }
     }
