@@ -41,7 +41,7 @@ TILE_CASE(12)
 TILE_CASE(13)
 TILE_CASE(14)
 
-    static void tile(int rows, int vectors, const lk_tile_call *call)
+static void tile(int rows, int vectors, const lk_tile_call *call)
 {
     static void (*const table[TILE_ROWS][2])(const lk_tile_call *) = {
         {tile_1_1, tile_1_2},   {tile_2_1, tile_2_2},   {tile_3_1, tile_3_2},   {tile_4_1, tile_4_2},
