@@ -1,0 +1,1 @@
+lk_add_test(test_checkpoint_file unit/test_checkpoint_file.c)

@@ -1,0 +1,443 @@
+/* The checkpoint file: bits back, every damage refused, the newest good one found, the right ones deleted. */
+#include "lk_test.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "checkpoint/checkpoint.h"
+#include "core/alloc.h"
+#include "core/log.h"
+#include "io/atomic.h"
+
+static char          folder[64], path[128];
+static lk_span_table spans;
+static float        *buffer;
+static int           n_warnings;
+static char          warned[2048];
+
+static void add_span(const char *name, lk_span_kind kind, int n_axes, int64_t a, int64_t b)
+{
+    lk_span span = {.kind = kind, .shape = {.n_axes = n_axes, .axis = {a, b}}};
+    snprintf(span.name, sizeof span.name, "%s", name);
+    snprintf(span.axes, sizeof span.axes, "%s", n_axes == 2 ? "units,inputs" : "units");
+    assert_ok(lk_span_table_add(&spans, &span));
+}
+
+static void keep_warning(void *context, lk_log_level level, const char *line)
+{
+    (void)context;
+    if (level != LK_LOG_WARN) return;
+    n_warnings++;
+    snprintf(warned, sizeof warned, "%s", line);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    snprintf(folder, sizeof folder, "/tmp/lk_checkpoint_XXXXXX");
+    if (!mkdtemp(folder)) return -1;
+    snprintf(path, sizeof path, "%s/step-00000012.h5", folder);
+    add_span("dense_1/weight", LK_SPAN_PARAMETER, 2, 3, 5);
+    add_span("dense_1/bias", LK_SPAN_PARAMETER, 1, 3, 0);
+    add_span("norm_1/mean", LK_SPAN_STATISTIC, 1, 3, 0);
+    if (LK_ALLOC(spans.total_floats, &buffer) != LK_OK) return -1;
+    for (int64_t i = 0; i < spans.total_floats; i++) buffer[i] = 0.1f * (float)(i + 1);
+    buffer[1] = -0.0f; /* bits, not values */
+    buffer[2] = nanf("0x155");
+    buffer[3] = 1e-42f;
+    buffer[4] = -INFINITY;
+    n_warnings = 0;
+    lk_log_set_sink(keep_warning, NULL);
+    return 0;
+}
+
+static int end(void **state)
+{
+    char command[128];
+    (void)state;
+    lk_log_set_sink(NULL, NULL);
+    lk_span_table_clear(&spans);
+    lk_free(&buffer);
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    return system(command);
+}
+
+static void save(const char *name, int64_t step)
+{
+    lk_checkpoint_writer *writer;
+    char                  full[192];
+    snprintf(full, sizeof full, "%s/%s", folder, name);
+    assert_ok(lk_checkpoint_begin(&writer));
+    assert_ok(lk_checkpoint_put_spans(writer, "/model", &spans, 3, buffer));
+    assert_ok(lk_h5_put_int(lk_checkpoint_file(writer), "/state", "step", step));
+    assert_ok(lk_checkpoint_seal(writer, step));
+    assert_ok(lk_checkpoint_commit(writer, full));
+    lk_checkpoint_abandon(&writer);
+    assert_null(writer);
+}
+
+static void save_step(int64_t step)
+{
+    char name[32];
+    lk_checkpoint_name(step, name);
+    save(name, step);
+}
+
+static void spoil(int64_t step, int64_t offset)
+{
+    char name[32], full[192];
+    lk_checkpoint_name(step, name);
+    snprintf(full, sizeof full, "%s/%s", folder, name);
+    FILE *file = fopen(full, "r+b");
+    assert_non_null(file);
+    fseek(file, offset, SEEK_SET);
+    int byte = fgetc(file);
+    fseek(file, offset, SEEK_SET);
+    fputc(byte ^ 0x10, file);
+    fclose(file);
+}
+
+static bool present(const char *name)
+{
+    char full[192];
+    snprintf(full, sizeof full, "%s/%s", folder, name);
+    return access(full, F_OK) == 0;
+}
+
+static void the_bits_come_back(void **state)
+{
+    lk_checkpoint *checkpoint;
+    float         *back;
+    (void)state;
+    save_step(12);
+    assert_false(present(".new"));
+    assert_ok(LK_ALLOC(spans.total_floats, &back));
+    assert_ok(lk_checkpoint_open(path, &checkpoint));
+    assert_int_equal(lk_checkpoint_step(checkpoint), 12);
+    assert_ok(lk_checkpoint_get_spans(checkpoint, "/model", &spans, 3, back));
+    for (int i = 0; i < spans.n_spans; i++) {
+        const lk_span *span = &spans.spans[i];
+        assert_memory_equal(back + span->offset, buffer + span->offset, (size_t)span->count * sizeof *back);
+    }
+    /* Only the kinds that were asked for are touched. */
+    memset(back, 0, (size_t)spans.total_floats * sizeof *back);
+    assert_ok(lk_checkpoint_get_spans(checkpoint, "/model", &spans, 1u << LK_SPAN_STATISTIC, back));
+    assert_true(back[0] == 0 && back[spans.spans[2].offset] == buffer[spans.spans[2].offset]);
+    lk_checkpoint_close(&checkpoint);
+    lk_free(&back);
+}
+
+static void other_shapes_are_named(void **state)
+{
+    lk_checkpoint *checkpoint;
+    (void)state;
+    save_step(12);
+    assert_ok(lk_checkpoint_open(path, &checkpoint));
+    spans.spans[0].shape.axis[1] = 4;
+    assert_status(lk_checkpoint_get_spans(checkpoint, "/model", &spans, 1, buffer), LK_E_DATA);
+    assert_non_null(strstr(lk_error_message(), "dense_1/weight"));
+    assert_non_null(strstr(lk_error_message(), "3x5"));
+    assert_non_null(strstr(lk_error_message(), "3x4"));
+    spans.spans[0].shape.axis[1] = 5;
+    snprintf(spans.spans[1].name, sizeof spans.spans[1].name, "dense_2/bias");
+    assert_status(lk_checkpoint_get_spans(checkpoint, "/model", &spans, 1, buffer), LK_E_DATA);
+    assert_non_null(strstr(lk_error_message(), "dense_2/bias"));
+    lk_checkpoint_close(&checkpoint);
+}
+
+static void put_bytes(const char *bytes, size_t size)
+{
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void expect_refused(const char *what, int64_t at)
+{
+    lk_checkpoint *checkpoint;
+    lk_status      st = lk_checkpoint_open(path, &checkpoint);
+    if (st != LK_E_DATA) print_error("%s at %lld: status %d\n", what, (long long)at, (int)st);
+    assert_int_equal(st, LK_E_DATA);
+    assert_null(checkpoint);
+    assert_non_null(strstr(lk_error_message(), path));
+}
+
+/* R6: no byte of the file is free to change, the zeros of the user block included. */
+static void every_byte_flipped_is_refused(void **state)
+{
+    static const int masks[] = {0x01, 0xff};
+    char            *bytes;
+    size_t           size;
+    (void)state;
+    save_step(12);
+    assert_ok(lk_file_read(path, 1 << 20, &bytes, &size));
+    assert_true(size > 1024);
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    setvbuf(file, NULL, _IONBF, 0);
+    for (size_t at = 0; at < size; at++) {
+        for (int m = 0; m < 2; m++) {
+            fseek(file, (long)at, SEEK_SET);
+            fputc((bytes[at] ^ masks[m]) & 0xff, file);
+            expect_refused("flip", (int64_t)at);
+        }
+        fseek(file, (long)at, SEEK_SET);
+        fputc(bytes[at] & 0xff, file);
+    }
+    fclose(file);
+    lk_checkpoint *checkpoint;
+    assert_ok(lk_checkpoint_open(path, &checkpoint)); /* it was the flips */
+    lk_checkpoint_close(&checkpoint);
+    lk_free(&bytes);
+}
+
+static void every_length_but_its_own_is_refused(void **state)
+{
+    char  *bytes, *longer;
+    size_t size;
+    (void)state;
+    save_step(12);
+    assert_ok(lk_file_read(path, 1 << 20, &bytes, &size));
+    assert_ok(LK_ALLOC(size + 512, &longer));
+    memcpy(longer, bytes, size);
+    put_bytes(longer, size + 1);
+    expect_refused("longer", 1);
+    put_bytes(longer, size + 512);
+    expect_refused("longer", 512);
+    for (size_t n = size; n-- > 0;) {
+        assert_int_equal(truncate(path, (off_t)n), 0);
+        expect_refused("cut", (int64_t)n);
+    }
+    /* A tail that never reached the disk, and two blocks that changed places. */
+    memset(longer + size / 2, 0, size - size / 2);
+    put_bytes(longer, size);
+    expect_refused("zero tail", (int64_t)size / 2);
+    memcpy(longer, bytes, size);
+    memcpy(longer + 512, bytes + 1024, 512);
+    memcpy(longer + 1024, bytes + 512, 512);
+    put_bytes(longer, size);
+    expect_refused("swapped", 512);
+    lk_free(&longer);
+    lk_free(&bytes);
+}
+
+static void strangers_are_refused(void **state)
+{
+    char *bytes;
+    char  noise[2048];
+    (void)state;
+    size_t size;
+    save_step(12);
+    assert_ok(lk_file_read(path, 1 << 20, &bytes, &size));
+    bytes[9] = '2';
+    put_bytes(bytes, size);
+    expect_refused("format", 2);
+    assert_non_null(strstr(lk_error_message(), "newer version"));
+    bytes[9] = '0';
+    put_bytes(bytes, size);
+    expect_refused("format", 0);
+    uint32_t word = 12345;
+    for (int round = 0; round < 200; round++) {
+        for (size_t i = 0; i < sizeof noise; i++)
+            noise[i] = (char)((word = word * 1664525u + 1013904223u) >> 24);
+        if (round % 2) memcpy(noise, "LOCKSTEP 1\nsize 2048\nxxh3 ", 27);
+        put_bytes(noise, sizeof noise);
+        expect_refused("noise", round);
+    }
+    lk_free(&bytes);
+}
+
+/* A whole file whose header lies about the step: the hash does not cover it, the state inside does. */
+static void a_lying_step_is_refused(void **state)
+{
+    char  *bytes, *digit;
+    size_t size;
+    (void)state;
+    save_step(12);
+    assert_ok(lk_file_read(path, 1 << 20, &bytes, &size));
+    digit = strstr(bytes, "step 12\n");
+    assert_non_null(digit);
+    digit[6] = '3';
+    put_bytes(bytes, size);
+    expect_refused("step", 13);
+    assert_non_null(strstr(lk_error_message(), "step 13"));
+    lk_free(&bytes);
+}
+
+static void an_unsealed_writer_writes_nothing(void **state)
+{
+    lk_checkpoint_writer *writer;
+    (void)state;
+    assert_ok(lk_checkpoint_begin(&writer));
+    assert_status(lk_checkpoint_commit(writer, path), LK_E_BUG);
+    assert_false(present("step-00000012.h5"));
+    lk_checkpoint_abandon(&writer);
+}
+
+static void expect_newest(int64_t step)
+{
+    char *found, expected[192], name[32];
+    assert_ok(lk_checkpoint_find_newest(folder, &found));
+    assert_non_null(found);
+    lk_checkpoint_name(step, name);
+    snprintf(expected, sizeof expected, "%s/%s", folder, name);
+    assert_string_equal(found, expected);
+    lk_free(&found);
+}
+
+static void the_newest_good_one_is_found(void **state)
+{
+    char *found;
+    (void)state;
+    assert_ok(lk_checkpoint_find_newest("/nonexistent/folder", &found));
+    assert_null(found);
+    assert_ok(lk_checkpoint_find_newest(folder, &found));
+    assert_null(found);
+    save_step(9);
+    save_step(10);
+    save_step(123456789); /* one digit more than the pattern: by number, not by name */
+    save("step-999.h5", 999);
+    save("best.h5", 5000);
+    save(".new", 6000);
+    expect_newest(123456789);
+    assert_int_equal(n_warnings, 0);
+    spoil(123456789, 700);
+    expect_newest(10);
+    assert_int_equal(n_warnings, 1);
+    assert_non_null(strstr(warned, "PASSING OVER"));
+    assert_non_null(strstr(warned, "step-123456789.h5"));
+    spoil(10, 20);
+    expect_newest(9);
+    assert_int_equal(n_warnings, 3);
+    spoil(9, 511);
+    assert_status(lk_checkpoint_find_newest(folder, &found), LK_E_DATA);
+    assert_null(found);
+    assert_non_null(strstr(lk_error_message(), "none of them is good"));
+}
+
+static void prune_keeps_what_it_must(void **state)
+{
+    char spare[192];
+    (void)state;
+    for (int64_t step = 1; step <= 6; step++) save_step(step);
+    save("step-7.h5", 7); /* not a name of ours, nor are these */
+    save("best.h5", 3);
+    save("step-00000002.h5.bak", 2);
+    snprintf(spare, sizeof spare, "%s/step-00000002.h5", folder);
+    assert_ok(lk_checkpoint_prune(folder, 3, spare));
+    assert_false(present("step-00000001.h5"));
+    assert_true(present("step-00000002.h5"));
+    assert_false(present("step-00000003.h5"));
+    for (int step = 4; step <= 6; step++) {
+        char name[32];
+        lk_checkpoint_name(step, name);
+        assert_true(present(name));
+    }
+    assert_true(present("step-7.h5") && present("best.h5") && present("step-00000002.h5.bak"));
+    /* The newest is bad: nothing may go. */
+    spoil(6, 600);
+    assert_ok(lk_checkpoint_prune(folder, 2, NULL));
+    assert_true(present("step-00000002.h5") && present("step-00000004.h5"));
+    save_step(6);
+    assert_ok(lk_checkpoint_prune(folder, 0, NULL)); /* never fewer than two */
+    assert_true(present("step-00000006.h5") && present("step-00000005.h5"));
+    assert_false(present("step-00000004.h5") || present("step-00000002.h5"));
+    assert_ok(lk_checkpoint_prune("/nonexistent/folder", 2, NULL));
+}
+
+static void hash_by_hand(const float *const *pieces, const int64_t *counts, int n, int64_t step, char hex[33])
+{
+    char   all[4096];
+    size_t used = 0;
+    for (int i = 0; i < n; i++) {
+        memcpy(all + used, pieces[i], (size_t)counts[i] * sizeof(float));
+        used += (size_t)counts[i] * sizeof(float);
+    }
+    if (step >= 0) {
+        memcpy(all + used, &step, sizeof step);
+        used += sizeof step;
+    }
+    XXH128_hash_t h = XXH3_128bits(all, used);
+    snprintf(hex, 33, "%016llx%016llx", (unsigned long long)h.high64, (unsigned long long)h.low64);
+}
+
+static void the_hash_is_xxh3_over_the_spans_in_order(void **state)
+{
+    char   hex[33], expected[33], other[33];
+    float *moment;
+    (void)state;
+    assert_ok(LK_ALLOC(spans.parameter_floats, &moment));
+    for (int64_t i = 0; i < spans.parameter_floats; i++) moment[i] = (float)i * 0.5f - 3;
+    const lk_span *s = spans.spans;
+    const float   *pieces[] = {buffer, buffer + s[1].offset, moment, moment + s[1].offset};
+    const int64_t  counts[] = {15, 3, 15, 3};
+    lk_checkpoint_hash(&spans, buffer, 1, NULL, 0, -1, hex);
+    hash_by_hand(pieces, counts, 2, -1, expected);
+    assert_string_equal(hex, expected);
+    lk_checkpoint_hash(&spans, buffer, 1, &moment, 1, 12, hex);
+    hash_by_hand(pieces, counts, 4, 12, expected);
+    assert_string_equal(hex, expected);
+    lk_checkpoint_hash(&spans, buffer, 3, NULL, 0, -1, other);
+    const float  *with_statistics[] = {buffer, buffer + s[1].offset, buffer + s[2].offset};
+    const int64_t three[] = {15, 3, 3};
+    hash_by_hand(with_statistics, three, 3, -1, expected);
+    assert_string_equal(other, expected);
+    /* Padding is no part of it, every number is. */
+    buffer[15] += 1;
+    lk_checkpoint_hash(&spans, buffer, 1, &moment, 1, 12, other);
+    assert_string_equal(hex, other);
+    moment[14] = nextafterf(moment[14], 99);
+    lk_checkpoint_hash(&spans, buffer, 1, &moment, 1, 12, other);
+    assert_string_not_equal(hex, other);
+    lk_free(&moment);
+}
+
+/* R7 for this module: each allocation of a save and a load fails once; a status, no leak, and then it works.
+ */
+static void each_allocation_may_fail(void **state)
+{
+    int k;
+    (void)state;
+    for (k = 1; k < 1000; k++) {
+        lk_checkpoint_writer *writer = NULL;
+        lk_checkpoint        *checkpoint = NULL;
+        char                 *found = NULL;
+        lk_alloc_fail_at(k);
+        lk_status st = lk_checkpoint_begin(&writer);
+        if (st == LK_OK) st = lk_checkpoint_put_spans(writer, "/model", &spans, 3, buffer);
+        if (st == LK_OK) st = lk_checkpoint_seal(writer, 12);
+        if (st == LK_OK) st = lk_checkpoint_commit(writer, path);
+        if (st == LK_OK) st = lk_checkpoint_open(path, &checkpoint);
+        if (st == LK_OK) st = lk_checkpoint_get_spans(checkpoint, "/model", &spans, 3, buffer);
+        if (st == LK_OK) st = lk_checkpoint_find_newest(folder, &found);
+        lk_alloc_fail_at(0);
+        lk_checkpoint_close(&checkpoint);
+        lk_checkpoint_abandon(&writer);
+        lk_free(&found);
+        if (st == LK_OK) break;
+        assert_int_equal(st, LK_E_NOMEM);
+    }
+    assert_in_range(k, 5, 999);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {CASE(the_bits_come_back),
+                                       CASE(other_shapes_are_named),
+                                       CASE(every_byte_flipped_is_refused),
+                                       CASE(every_length_but_its_own_is_refused),
+                                       CASE(strangers_are_refused),
+                                       CASE(a_lying_step_is_refused),
+                                       CASE(an_unsealed_writer_writes_nothing),
+                                       CASE(the_newest_good_one_is_found),
+                                       CASE(prune_keeps_what_it_must),
+                                       CASE(the_hash_is_xxh3_over_the_spans_in_order),
+                                       CASE(each_allocation_may_fail)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
