@@ -1,1 +1,2 @@
 lk_add_test(test_checkpoint_file unit/test_checkpoint_file.c)
+lk_add_test(test_checkpoint_crash unit/test_checkpoint_crash.c LABELS crash)
