@@ -110,9 +110,7 @@ static lk_status describe_layout(const lk_h5 *file, const char *path, hid_t data
     H5D_layout_t layout = H5Pget_layout(create);
     hsize_t      chunk[LK_H5_MAX_AXES] = {0};
     info->file_offset = -1;
-    if (layout == H5D_VIRTUAL || H5Pget_external_count(create) > 0)
-        st = lk_h5_fail(file, LK_E_DATA, "%s keeps its values in other files: refused", path);
-    if (st == LK_OK && layout == H5D_CHUNKED) {
+    if (layout == H5D_CHUNKED) {
         info->chunked = true;
         H5Pget_chunk(create, LK_H5_MAX_AXES, chunk);
         for (int i = 0; i < info->n_axes; i++) info->chunk[i] = (int64_t)chunk[i];
@@ -149,14 +147,27 @@ static lk_status describe_space(const lk_h5 *file, const char *path, hid_t datas
     return st;
 }
 
+/* A hostile file may name any file of ours as the place of its values. */
+static bool leads_outside(hid_t dataset)
+{
+    hid_t create = H5Dget_create_plist(dataset);
+    bool  outside = H5Pget_layout(create) == H5D_VIRTUAL || H5Pget_external_count(create) > 0;
+    H5Pclose(create);
+    return outside;
+}
+
 lk_status lk_h5_open_dataset(const lk_h5 *file, const char *path, hid_t *dataset)
 {
     *dataset = lk_h5_open_object(file, path);
     if (*dataset < 0) return lk_h5_fail(file, LK_E_DATA, "there is no %s", path);
-    if (H5Iget_type(*dataset) == H5I_DATASET) return LK_OK;
+    bool is_dataset = H5Iget_type(*dataset) == H5I_DATASET;
+    if (is_dataset && !leads_outside(*dataset)) return LK_OK;
     H5Oclose(*dataset);
     *dataset = -1;
-    return lk_h5_fail(file, LK_E_DATA, "%s is a group, a dataset was expected", path);
+    return lk_h5_fail(file, LK_E_DATA,
+                      is_dataset ? "%s keeps its values in other files: refused"
+                                 : "%s is a group, a dataset was expected",
+                      path);
 }
 
 lk_status lk_h5_stat(lk_h5 *file, const char *path, lk_h5_info *info)
@@ -266,6 +277,10 @@ lk_status lk_h5_read_chunk(lk_h5 *file, const char *path, const int64_t *chunk_i
     LK_TRY(lk_h5_stat(file, path, &info));
     LK_CHECK(info.chunked, LK_E_BUG, "%s: %s has no chunks", file->label, path);
     for (int i = 0; i < info.n_axes; i++) {
+        LK_CHECK(chunk_index[i] >= 0 && chunk_index[i] <= (info.axis[i] - 1) / info.chunk[i] &&
+                     info.axis[i] > 0,
+                 LK_E_DATA, "%s: %s has no chunk %lld along axis %d of length %lld", file->label, path,
+                 (long long)chunk_index[i], i, (long long)info.axis[i]);
         start[i] = chunk_index[i] * info.chunk[i];
         count[i] = info.axis[i] - start[i] < info.chunk[i] ? info.axis[i] - start[i] : info.chunk[i];
         whole *= info.chunk[i];
