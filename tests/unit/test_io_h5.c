@@ -206,7 +206,7 @@ static void boxes_are_written_where_they_belong(void **state)
 static void texts_and_attributes_come_back(void **state)
 {
     static const char *const words[] = {"", "plain", "gr\xc3\xbc\xc3\x9f", "with, comma"};
-    static const double      numbers[] = {0.1, -1e300, INFINITY};
+    static const double      numbers[] = {0.1, -1e300, HUGE_VAL};
     lk_h5                   *file;
     char                   **texts, *text;
     double                  *values;
