@@ -9,6 +9,8 @@
 #ifndef LK_CHECKPOINT_CHECKPOINT_H
 #define LK_CHECKPOINT_CHECKPOINT_H
 
+#include <stdbool.h>
+
 #include "core/span.h"
 #include "io/h5.h"
 
@@ -47,6 +49,8 @@ void lk_checkpoint_name(int64_t step, char name[32]);
  * over. *path NULL if there is none at all; LK_E_DATA if there are some and none is good.
  */
 lk_status lk_checkpoint_find_newest(const char *folder, char **path);
+/** Whether FOLDER has a file by such a name, good or bad: a run that has begun. A missing folder has none. */
+lk_status lk_checkpoint_any(const char *folder, bool *any);
 /** Deletes our own files beyond the newest `keep` (at least 2), never the newest good one, never `spare` (or
  * NULL). */
 lk_status lk_checkpoint_prune(const char *folder, int keep, const char *spare);

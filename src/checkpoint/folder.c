@@ -89,6 +89,15 @@ done:
     return st;
 }
 
+lk_status lk_checkpoint_any(const char *folder, bool *any)
+{
+    int64_t  *steps = NULL, n = 0;
+    lk_status st = list_steps(folder, &steps, &n);
+    *any = n > 0;
+    lk_free(&steps);
+    return st;
+}
+
 lk_status lk_checkpoint_prune(const char *folder, int keep, const char *spare)
 {
     lk_status      st = LK_OK;

@@ -64,6 +64,15 @@ typedef struct decision {
     int finished; /* nothing to do */
 } decision;
 
+/* What this start does differently from the last one, a line a key. */
+static void print_changes(const char *difference)
+{
+    for (size_t n; difference && *difference; difference += n + (difference[n] == '\n')) {
+        n = strcspn(difference, "\n");
+        fprintf(stderr, "changed     %.*s\n", (int)n, difference);
+    }
+}
+
 /* Compares with what the directory holds: the same run goes on, another one is refused with its difference.
  */
 static lk_status compare(const lk_rundir *rundir, const lk_config *now, int *other_length)
@@ -78,8 +87,8 @@ static lk_status compare(const lk_rundir *rundir, const lk_config *now, int *oth
                        "directory), --from %s (a new "
                        "run that starts from these parameters), or --run DIR",
                        lk_rundir_path(rundir), difference, lk_rundir_path(rundir));
-    else if (st == LK_OK && difference && *difference && lk_rundir_get_state(rundir) != LK_RUNDIR_FINISHED)
-        fprintf(stderr, "going on with:\n%s", difference);
+    else if (st == LK_OK && (*other_length || lk_rundir_get_state(rundir) != LK_RUNDIR_FINISHED))
+        print_changes(difference);
     free(difference);
     lk_config_destroy(&before);
     return st;

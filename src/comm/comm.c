@@ -55,7 +55,7 @@ static lk_status create_alone(lk_comm *comm)
     lk_status st = LK_OK;
     comm->size = comm->n_hosts = 1;
     comm->laid_out = true;
-    snprintf(comm->version, sizeof comm->version, "none");
+    snprintf(comm->version, sizeof comm->version, "no MPI");
     LK_TRY(LK_ALLOC(2, &comm->host_first));
     comm->host_first[1] = 1;
     LK_TRY(LK_ALLOC(1, &comm->host_names));

@@ -14,6 +14,9 @@
 #include "train/saver.h"
 #include "train/session.h"
 
+/* Epoch lines of one run, so that a log stays below 100 KB for 10,000 steps even where an epoch is one step.
+ */
+enum { EPOCH_LINES_MOST = 500 };
 enum { DIVERGED_STEPS = 3, LIVE_INTERVAL_MS = 200, FAILED_WRITES_MOST = 3 };
 
 typedef struct loop {
@@ -23,13 +26,14 @@ typedef struct loop {
     lk_history              history; /* root */
     double                 *sums;    /* [n_columns] of the last evaluation */
     lk_scores               train, validation;
-    bool                    evaluated;                        /* at the step just done */
-    int64_t                 evaluate_steps, checkpoint_steps; /* 0: by the clock or never */
+    bool                    evaluated;                                   /* at the step just done */
+    int64_t                 evaluate_steps, checkpoint_steps, log_steps; /* 0: by the clock or never */
     double                  started, last_checkpoint, last_log, last_live;
     int64_t                 started_step;
     double                  epoch_started;
     int64_t                 epoch_started_step;
     int                     failed_writes;
+    bool                    begun; /* root: the directory is this run's from here on */
 } loop;
 
 static bool is_root(const loop *l)
@@ -40,17 +44,18 @@ static bool is_root(const loop *l)
 /* ---- what is said
  * -------------------------------------------------------------------------------------------- */
 
-static void say_lines(loop *l, const char *text, bool result)
+typedef enum say_as { SAY_LOG, SAY_WARNING, SAY_RESULT } say_as;
+
+static void say_lines(loop *l, const char *text, say_as as)
 {
     char line[2048];
     while (*text) {
         size_t n = strcspn(text, "\n");
-        snprintf(line, sizeof line, "%.*s", (int)n, text);
-        if (result)
-            l->request->result(l->request->context, line);
-        else
-            lk_log_info("%s", line);
+        snprintf(line, sizeof line, "%s%.*s", as == SAY_WARNING ? "warning: " : "", (int)n, text);
         lk_rundir_log(l->request->rundir, line);
+        if (as == SAY_RESULT) l->request->result(l->request->context, line);
+        if (as == SAY_LOG) lk_log_info("%s", line);
+        if (as == SAY_WARNING) lk_log_warn("%.*s", (int)n, text);
         text += n + (text[n] == '\n');
     }
 }
@@ -83,8 +88,9 @@ static void say_progress(loop *l, double loss)
     char    eta[32];
     if (!is_root(l)) return;
     bool live = l->request->live && now - l->last_live > LIVE_INTERVAL_MS * 1e-3;
-    bool line = !l->request->live && run->options->log_every.unit == LK_WHEN_SECONDS &&
-                now - l->last_log >= run->options->log_every.count;
+    bool due = l->log_steps > 0 ? run->progress.step % l->log_steps == 0
+                                : now - l->last_log >= run->options->log_every.count;
+    bool line = !l->request->live && due;
     if (!live && !line) return;
     lk_report_duration(eta_seconds(l), eta);
     double epoch = (double)run->progress.step / (double)run->position.steps_per_epoch;
@@ -208,18 +214,27 @@ done:
     return st;
 }
 
+/* Every how many epochs a line is due: 1 up to EPOCH_LINES_MOST of them. */
+static int64_t epoch_line_every(const loop *l)
+{
+    int64_t epochs = l->run->position.total_steps / l->run->position.steps_per_epoch;
+    return epochs <= EPOCH_LINES_MOST ? 1 : (epochs + EPOCH_LINES_MOST - 1) / EPOCH_LINES_MOST;
+}
+
 static void epoch_line(loop *l)
 {
     lk_run *run = l->run;
     lk_str  text;
     if (!is_root(l)) return;
+    int64_t epoch = run->progress.step / run->position.steps_per_epoch;
+    if (epoch % epoch_line_every(l) != 0 && run->progress.step != run->position.total_steps) return;
     lk_str_init(&text);
     double per_epoch = (double)run->position.steps_per_epoch;
     lk_report_epoch(run, (double)run->progress.step / per_epoch,
                     (double)run->position.total_steps / per_epoch, &l->train,
                     l->evaluated ? &l->validation : NULL,
                     samples_per_second(l, l->epoch_started_step, l->epoch_started), eta_seconds(l), &text);
-    say_lines(l, lk_str_text(&text), true);
+    say_lines(l, lk_str_text(&text), SAY_RESULT);
     lk_str_clear(&text);
 }
 
@@ -286,14 +301,17 @@ static lk_status resume_root(loop *l, bool *resumed)
     at.step = l->run->progress.step;
     at.total_steps = l->run->progress.total_steps;
     bool longer = total != at.total_steps;
-    LK_CHECK(!longer || lk_sched_is_prefix(&l->run->options->sched, &at, total), LK_E_CONFIG,
-             "this run was planned for %lld steps and its learning rates depend on that: training on to %lld "
-             "steps is another "
-             "run. Ways on: --new (a new run from the start) or --from (a new run from these parameters)",
-             (long long)at.total_steps, (long long)total);
-    LK_CHECK(at.step <= total, LK_E_CONFIG,
-             "this run has %lld steps already, more than the %lld of the configuration", (long long)at.step,
-             (long long)total);
+    LK_CHECK(
+        !longer || lk_sched_is_prefix(&l->run->options->sched, &at, total), LK_E_CONFIG,
+        "%s was planned for %lld steps and its learning rates depend on that: %lld steps are another run. "
+        "Ways on: --new (a new run from the start) or --from %s (a new run from these parameters)",
+        lk_rundir_path(l->request->rundir), (long long)at.total_steps, (long long)total,
+        lk_rundir_path(l->request->rundir));
+    LK_CHECK(
+        at.step <= total, LK_E_CONFIG,
+        "%s has %lld steps already, more than the %lld of this configuration. Ways on: more train.epochs, "
+        "or --new (a new run from the start)",
+        lk_rundir_path(l->request->rundir), (long long)at.step, (long long)total);
     if (longer) l->run->progress.stopped_early = 0;
     l->run->progress.total_steps = total;
     *resumed = true;
@@ -337,9 +355,11 @@ static lk_status start_root(loop *l, bool *resumed)
     lk_rundir *rundir = l->request->rundir;
     char       folder[PATH_MAX], best[PATH_MAX + 16];
     lk_run_initial(l->run);
-    LK_TRY(lk_rundir_begin(rundir, l->request->config_text));
     LK_TRY(resume_root(l, resumed));
     if (!*resumed && l->request->from) LK_TRY(from_root(l));
+    /* Up to here nothing was written: what is refused leaves the directory as it was. */
+    l->begun = true;
+    LK_TRY(lk_rundir_begin(rundir, l->request->config_text));
     lk_rundir_clear_stop(rundir);
     LK_TRY(open_logs(l, *resumed));
     LK_TRY(lk_rundir_set_status(rundir, "running", l->run->progress.step, ""));
@@ -359,6 +379,8 @@ static lk_status prepare_spans(loop *l)
         LK_TRY(lk_when_steps(&options->evaluate_every, at, &l->evaluate_steps));
     if (options->checkpoint_every.unit != LK_WHEN_NEVER && options->checkpoint_every.unit != LK_WHEN_SECONDS)
         LK_TRY(lk_when_steps(&options->checkpoint_every, at, &l->checkpoint_steps));
+    if (options->log_every.unit != LK_WHEN_SECONDS)
+        LK_TRY(lk_when_steps(&options->log_every, at, &l->log_steps));
     LK_TRY(check_monitor(l, &options->early_stop, "early_stop.metric"));
     LK_TRY(check_monitor(l, &options->checkpoint_best, "checkpoint.best"));
 done:
@@ -387,7 +409,13 @@ static lk_status start(loop *l)
         if (resumed)
             lk_str_printf(&text, "resume      of step %lld of %lld\n", (long long)run->progress.step,
                           (long long)run->position.total_steps);
-        say_lines(l, lk_str_text(&text), false);
+        if (epoch_line_every(l) > 1)
+            lk_str_printf(&text, "log         a line every %lld epochs; metrics.csv has every evaluation\n",
+                          (long long)epoch_line_every(l));
+        say_lines(l, lk_str_text(&text), SAY_LOG);
+        lk_str_clear(&text);
+        lk_report_warnings(run, &text);
+        say_lines(l, lk_str_text(&text), SAY_WARNING);
     }
     l->started = l->epoch_started = l->last_log = l->last_checkpoint = lk_clock_seconds();
     l->started_step = l->epoch_started_step = run->progress.step;
@@ -489,16 +517,21 @@ static lk_status finish(loop *l)
     if (lk_data_n(run->data, LK_SPLIT_TEST) > 0) {
         LK_TRY(lk_evaluate(run, LK_SPLIT_TEST, l->sums));
         if (is_root(l)) lk_report_scores(run, "Test", l->sums, &text);
-        if (is_root(l)) say_lines(l, lk_str_text(&text), true);
+        if (is_root(l)) say_lines(l, lk_str_text(&text), SAY_RESULT);
+        lk_str_clear(&text);
+    }
+    if (is_root(l)) {
+        lk_report_best(run, &text);
+        say_lines(l, lk_str_text(&text), SAY_LOG);
         lk_str_clear(&text);
     }
     lk_phases_enter(&run->phases, LK_PHASE_OTHER);
     LK_TRY(lk_report_phases(run, (run->progress.step - l->started_step) * run->options->batch_size, &text));
     if (is_root(l)) {
-        say_lines(l, lk_str_text(&text), false);
+        say_lines(l, lk_str_text(&text), SAY_LOG);
         lk_str_clear(&text);
         lk_report_parameters(run, &text);
-        say_lines(l, lk_str_text(&text), true);
+        say_lines(l, lk_str_text(&text), SAY_RESULT);
         snprintf(summary, sizeof summary, "%s after %.6g epochs, %lld steps%s",
                  run->progress.stopped_early ? "stopped early" : "finished",
                  (double)run->progress.step / (double)run->position.steps_per_epoch,
@@ -540,7 +573,7 @@ lk_status lk_train(lk_session *session, const lk_run_options *options, const lk_
     LK_TRY(lk_comm_layout(session->comm, &(lk_comm_options){.ranks_per_host = options->ranks_per_host}));
     LK_TRY(lk_run_create(session->comm, options, NULL, NULL, true, &l.run));
     st = train(&l);
-    if (st != LK_OK && st != LK_STOPPED && lk_comm_is_root(session->comm) && request->rundir) {
+    if (st != LK_OK && st != LK_STOPPED && l.begun) {
         char message[2048]; /* what follows must not replace the first cause */
         snprintf(message, sizeof message, "%s", lk_error_message());
         (void)lk_rundir_set_status(request->rundir, "failed", l.run->progress.step, message);

@@ -25,9 +25,19 @@ void lk_report_duration(double seconds, char text[32])
         snprintf(text, 32, "%lds", s);
 }
 
-static double mebibytes(int64_t bytes)
+/* "3.2 KiB", "12.8 MiB" */
+static const char *bytes_text(int64_t bytes, char text[32])
 {
-    return (double)bytes / (1 << 20);
+    double kibi = (double)bytes / 1024;
+    snprintf(text, 32, kibi < 1024 ? "%.1f KiB" : "%.1f MiB", kibi < 1024 ? kibi : kibi / 1024);
+    return text;
+}
+
+/* "4.6 kFLOP", "3.21 MFLOP" */
+static const char *flops_text(double flops, char text[32])
+{
+    snprintf(text, 32, flops < 1e6 ? "%.3g kFLOP" : "%.3g MFLOP", flops < 1e6 ? flops / 1e3 : flops / 1e6);
+    return text;
 }
 
 static void header_data(const lk_run *run, lk_str *text)
@@ -63,21 +73,75 @@ void lk_report_header(lk_run *run, lk_str *text)
 {
     const lk_span_table *spans = lk_model_spans(run->model);
     lk_reduce_info       info;
+    char                 flops[32], shared[32], own[32];
     lk_reduce_get_info(run->reduce, &info);
     lk_str_printf(text, "lockstep    %s, %s, kernels %s\n", LK_VERSION, lk_comm_mpi_version(run->comm),
                   lk_kernels_detail());
     header_ranks(run, &info, text);
     header_data(run, text);
-    lk_str_printf(text, "model       %lld parameters, %.2f MFLOP a sample forward and backward\n",
-                  (long long)spans->n_parameters, run->flops_sample / 1e6);
-    lk_str_printf(text, "memory      %.1f MiB shared per host, %.1f MiB activations per rank\n",
-                  mebibytes(info.window_bytes),
-                  mebibytes(lk_work_bytes(run->work) + lk_work_bytes(run->evaluate_work)));
+    lk_str_printf(text, "model       %lld parameters, %s a sample forward and backward\n",
+                  (long long)spans->n_parameters, flops_text(run->flops_sample, flops));
+    lk_str_printf(text, "memory      %s shared per host, %s activations per rank\n",
+                  bytes_text(info.window_bytes, shared),
+                  bytes_text(lk_work_bytes(run->work) + lk_work_bytes(run->evaluate_work), own));
+}
+
+/* Ranks beyond the lanes compute nothing in a step. Both ways out are other results, which is why no number
+ * of ranks is ever allowed to choose them by itself. */
+static void warn_of_idle_ranks(const lk_run *run, lk_str *text)
+{
+    long long ranks = lk_comm_size(run->comm), lanes = run->options->lanes, batch = run->options->batch_size;
+    long long enough = 8;
+    if (ranks <= lanes) return;
+    while (enough < ranks) enough *= 2;
+    lk_str_printf(
+        text,
+        "%lld of %lld ranks have no lane to compute: the batch of %lld is cut into %lld. Ways out, both "
+        "another result: ",
+        ranks - lanes, ranks, batch, lanes);
+    if (enough <= batch)
+        lk_str_printf(text, "train.lanes=%lld (%lld samples a lane), or ", enough, batch / enough);
+    lk_str_printf(text, "train.batch_size=%lld with train.lanes=auto (%lld lanes of 32)\n", 32 * enough,
+                  enough);
+}
+
+enum { LANE_ROWS_FOR_STATISTICS = 16 };
+
+static void warn_of_thin_batch_norm(const lk_run *run, lk_str *text)
+{
+    long long lanes = run->options->lanes, rows = run->options->batch_size / lanes;
+    if (rows >= LANE_ROWS_FOR_STATISTICS) return;
+    for (int i = 0; i < lk_model_n_layers(run->model); i++) {
+        lk_layer_info info;
+        lk_model_layer(run->model, i, &info);
+        if (strcmp(info.kind, "batch_norm") != 0) continue;
+        lk_str_printf(text,
+                      "batch_norm '%s' normalises over the samples of a lane, and a lane has only %lld: its "
+                      "statistics will be noisy. Ways out: a larger train.batch_size, fewer train.lanes (now "
+                      "%lld), or layer_norm\n",
+                      info.name, rows, lanes);
+        return;
+    }
+}
+
+void lk_report_warnings(const lk_run *run, lk_str *text)
+{
+    warn_of_idle_ranks(run, text);
+    warn_of_thin_batch_norm(run, text);
+}
+
+/* So many digits, trailing zeros kept, so that columns of numbers line up; large numbers without a bare
+ * point. */
+static void put_number(double value, int digits, lk_str *text)
+{
+    lk_str_printf(text, fabs(value) < pow(10, digits - 1) ? "%#.*g" : "%.*g", digits, value);
 }
 
 static void put_score(const char *name, double value, lk_str *text)
 {
-    if (isfinite(value)) lk_str_printf(text, ", %s: %.4g", name, value);
+    if (!isfinite(value)) return;
+    lk_str_printf(text, ", %s: ", name);
+    put_number(value, 4, text);
 }
 
 static bool has_matrix(const lk_run *run, int metric)
@@ -91,8 +155,12 @@ void lk_report_epoch(const lk_run *run, double epoch, double epochs, const lk_sc
     char eta[32];
     lk_report_duration(eta_s, eta);
     lk_str_printf(text, "Epoch %.6g/%.6g", epoch, epochs);
-    if (validation) lk_str_printf(text, ", Val Loss: %.6g", validation->loss);
-    lk_str_printf(text, ", Train Loss: %.6g", train->loss);
+    if (validation) {
+        lk_str_append(text, ", Val Loss: ");
+        put_number(validation->loss, 6, text);
+    }
+    lk_str_append(text, ", Train Loss: ");
+    put_number(train->loss, 6, text);
     for (int i = 0; i < run->options->n_metrics; i++) {
         char name[LK_NAME_BYTES + 16];
         if (has_matrix(run, i)) continue;
@@ -279,6 +347,20 @@ lk_status lk_report_phases(lk_run *run, int64_t samples, lk_str *text)
 done:
     lk_free(&all);
     return st;
+}
+
+void lk_report_best(const lk_run *run, lk_str *text)
+{
+    const lk_progress *p = &run->progress;
+    if (!p->has_best) return;
+    lk_str_printf(text, "best        %s ", run->options->checkpoint_best.metric);
+    put_number(p->best, 4, text);
+    if (p->best_step == p->step)
+        lk_str_append(text, ", at this last step");
+    else
+        lk_str_printf(text, " at step %lld; the figures above are those of step %lld",
+                      (long long)p->best_step, (long long)p->step);
+    lk_str_append(text, " (best.h5: what eval and predict take)\n");
 }
 
 void lk_report_parameters(lk_run *run, lk_str *text)

@@ -12,6 +12,7 @@
 
 #include <jansson.h>
 
+#include "checkpoint/checkpoint.h"
 #include "core/alloc.h"
 #include "io/atomic.h"
 
@@ -77,7 +78,7 @@ static lk_status take_lock(lk_rundir *rundir)
 {
     lk_status    st = LK_OK;
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    char         text[256] = "", host[128] = "?";
+    char         text[256] = "";
     const char  *file = lk_rundir_file(rundir, ".lock");
     rundir->lock = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
     LK_CHECK(rundir->lock >= 0, LK_E_IO, "cannot open %s: %s", file, strerror(errno));
@@ -90,14 +91,20 @@ static lk_status take_lock(lk_rundir *rundir)
         LK_CHECK(false, LK_E_LOCKED, "run directory %s is in use by %s", rundir->path,
                  *text ? text : "another job");
     }
-    gethostname(host, sizeof host - 1);
-    const char *job = getenv("SLURM_JOB_ID");
-    int         n = snprintf(text, sizeof text, "host %s, process %ld%s%s\n", host, (long)getpid(),
-                     job ? ", Slurm job " : "", job ? job : "");
-    if (ftruncate(rundir->lock, 0) != 0 || pwrite(rundir->lock, text, (size_t)n, 0) != n)
-        st = lk_fail(LK_E_IO, "cannot write %s: %s", file, strerror(errno));
 done:
     return st;
+}
+
+/* Who holds the lock, for the message of the next one who wants it. */
+static lk_status sign_lock(lk_rundir *rundir)
+{
+    char        text[256], host[128] = "?";
+    const char *job = getenv("SLURM_JOB_ID");
+    gethostname(host, sizeof host - 1);
+    int n = snprintf(text, sizeof text, "host %s, process %ld%s%s\n", host, (long)getpid(),
+                     job ? ", Slurm job " : "", job ? job : "");
+    if (ftruncate(rundir->lock, 0) == 0 && pwrite(rundir->lock, text, (size_t)n, 0) == n) return LK_OK;
+    return lk_fail(LK_E_IO, "cannot write %s: %s", lk_rundir_file(rundir, ".lock"), strerror(errno));
 }
 
 static lk_status read_state(lk_rundir *rundir)
@@ -106,8 +113,12 @@ static lk_status read_state(lk_rundir *rundir)
     char     *text = NULL;
     size_t    size = 0;
     json_t   *status = NULL;
+    bool      begun = false;
     rundir->state = LK_RUNDIR_NEW;
     if (access(lk_rundir_file(rundir, "config.yaml"), F_OK) != 0) goto done;
+    /* Ended before its first checkpoint, it holds nothing that could be gone on from, or lost. */
+    LK_TRY(lk_checkpoint_any(lk_rundir_file(rundir, "checkpoints"), &begun));
+    if (!begun) goto done;
     LK_TRY(lk_file_read(lk_rundir_file(rundir, "config.yaml"), CONFIG_LIMIT, &rundir->config, &size));
     rundir->state = LK_RUNDIR_UNFINISHED;
     /* status.json is for people and for this one question; a lost or broken one means: not finished. */
@@ -137,6 +148,7 @@ lk_status lk_rundir_open(const char *path, lk_rundir **out)
     LK_TRY(refuse_foreign(path));
     LK_TRY(take_lock(rundir));
     LK_TRY(read_state(rundir));
+    if (rundir->state != LK_RUNDIR_FINISHED) LK_TRY(sign_lock(rundir)); /* a finished run is left untouched */
     *out = rundir;
     rundir = NULL;
 done:
@@ -161,6 +173,7 @@ lk_status lk_rundir_begin(lk_rundir *rundir, const char *config_text)
 {
     lk_status st = LK_OK;
     char      temporary[PATH_MAX];
+    LK_TRY(sign_lock(rundir));
     LK_TRY(lk_make_folders(lk_rundir_file(rundir, "checkpoints")));
     snprintf(temporary, sizeof temporary, "%s", lk_rundir_file(rundir, ".config.new"));
     LK_TRY(

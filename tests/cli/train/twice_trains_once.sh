@@ -2,9 +2,10 @@
 small
 lockstep train run.yaml
 exits 0
-before=$(hash_of runs/run) stamp=$(stat -c %Y.%s runs/run/checkpoints/*.h5 runs/run/log.txt runs/run/metrics.jsonl)
+files_of() { find "$1" -type f -printf "%P %T@ %s\n" | sort; }
+before=$(hash_of runs/run) stamp=$(files_of runs/run)
 lockstep train run.yaml
 exits 0
 answers "finished"
-[ "$stamp" = "$(stat -c %Y.%s runs/run/checkpoints/*.h5 runs/run/log.txt runs/run/metrics.jsonl)" ] || fail "files changed"
+[ "$stamp" = "$(files_of runs/run)" ] || fail "files changed"
 [ "$before" = "$(hash_of runs/run)" ] || fail "the state changed"
