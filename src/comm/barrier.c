@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <sched.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -11,9 +12,12 @@
 #include <sys/syscall.h>
 #endif
 
-/* Spins are a few ns each and cover a barrier of ranks in step; yields cover the usual imbalance of a sweep.
+/*
+ * Spins (tens of ns each) cover ranks in step. Yields (some 200 ns each with nobody else to run) cover an
+ * imbalance of a few ms and let the rank's own reading thread have the core; after that a sleep costs less
+ * than it saves. With more ranks than cores somebody else always has work, so the sleep comes early.
  */
-enum { SPINS = 4000, YIELDS = 200, NAP_NS = 50 * 1000, SLEEP_S = 1 };
+enum { SPINS = 2000, YIELDS = 20000, YIELDS_CROWDED = 200, NAP_NS = 50 * 1000, SLEEP_S = 1 };
 
 static inline void relax(void)
 {
@@ -22,15 +26,21 @@ static inline void relax(void)
 #endif
 }
 
-int lk_barrier_cores(void)
+void lk_barrier_cores(uint64_t mask[LK_CORE_WORDS])
 {
+    memset(mask, 0, LK_CORE_WORDS * sizeof *mask);
 #ifdef __linux__
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+    if (syscall(SYS_sched_getaffinity, 0, LK_CORE_WORDS * sizeof *mask, mask) > 0) return;
 #endif
     long n = sysconf(_SC_NPROCESSORS_ONLN);
-    return n > 0 ? (int)n : 1;
+    for (long i = 0; i < n && i < LK_CORE_WORDS * 64; i++) mask[i / 64] |= (uint64_t)1 << (i % 64);
+}
+
+int lk_barrier_count_cores(const uint64_t mask[LK_CORE_WORDS])
+{
+    int n = 0;
+    for (int i = 0; i < LK_CORE_WORDS; i++) n += __builtin_popcountll(mask[i]);
+    return n > 0 ? n : 1;
 }
 
 /* Returns after a wake-up, a change of the word, a signal or the time limit: the caller looks again. */
@@ -67,7 +77,7 @@ static void wait_for_turn(lk_barrier *barrier, uint32_t generation, bool crowded
         if (turned(barrier, generation)) return;
         relax();
     }
-    for (int i = 0; i < YIELDS; i++) {
+    for (int i = 0; i < (crowded ? YIELDS_CROWDED : YIELDS); i++) {
         if (turned(barrier, generation)) return;
         sched_yield();
     }

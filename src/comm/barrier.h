@@ -11,6 +11,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /** In shared memory, zeroed at first; each word on a cache line of its own. */
@@ -23,7 +24,14 @@ typedef struct lk_barrier {
 /** Waits for all `n_ranks`. `crowded`: more ranks than cores, so spinning is pointless. */
 void lk_barrier_wait(lk_barrier *barrier, int n_ranks, bool crowded);
 
-/** Cores that this process may run on. */
-int lk_barrier_cores(void);
+enum { LK_CORE_WORDS = 16 };
+
+/**
+ * The cores that this process may run on, a bit each; or-ed over the ranks of a machine they are the cores
+ * that these share. A rank bound to a core of its own sees that one alone, so its own mask says nothing about
+ * crowding.
+ */
+void lk_barrier_cores(uint64_t mask[LK_CORE_WORDS]);
+int  lk_barrier_count_cores(const uint64_t mask[LK_CORE_WORDS]);
 
 #endif

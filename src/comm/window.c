@@ -53,6 +53,20 @@ done:
     return st;
 }
 
+/* Whether the machine has more ranks, of all its virtual hosts, than cores that they may use together. */
+static lk_status find_crowding(lk_comm *comm, bool *crowded)
+{
+    lk_status st = LK_OK;
+    uint64_t  mine[LK_CORE_WORDS], all[LK_CORE_WORDS];
+    int       n = 0;
+    lk_barrier_cores(mine);
+    LK_TRY_MPI(MPI_Comm_size(comm->machine, &n));
+    LK_TRY_MPI(MPI_Allreduce(mine, all, LK_CORE_WORDS, MPI_UINT64_T, MPI_BOR, comm->machine));
+    *crowded = n > lk_barrier_count_cores(all);
+done:
+    return st;
+}
+
 static lk_status allocate_shared(lk_comm *comm, size_t bytes, lk_window *window)
 {
     lk_status st = LK_OK;
@@ -97,10 +111,12 @@ lk_status lk_window_create(lk_comm *comm, size_t bytes, lk_window **out)
         window->win = MPI_WIN_NULL;
         window->size = bytes;
         window->n_ranks = lk_comm_host_ranks(comm, lk_comm_host(comm));
-        window->crowded = window->n_ranks > lk_barrier_cores();
     }
     LK_TRY(lk_comm_agree(comm, st));
-    if (comm->has_mpi) LK_TRY(lk_comm_agree(comm, check_room(comm, bytes)));
+    if (comm->has_mpi) {
+        LK_TRY(lk_comm_agree(comm, check_room(comm, bytes)));
+        LK_TRY(lk_comm_agree(comm, find_crowding(comm, &window->crowded)));
+    }
     LK_TRY(lk_comm_agree(comm, allocate(comm, bytes, window)));
     window->barrier = lk_window_take(window, sizeof *window->barrier);
     if (lk_comm_rank_on_host(comm) == 0) memset(window->barrier, 0, sizeof *window->barrier);
