@@ -129,7 +129,7 @@ lk_status lk_bench(lk_session *session, const lk_run_options *options, int json,
     lk_str    out;
     *text = NULL;
     lk_str_init(&out);
-    LK_TRY(lk_comm_layout(session->comm, &(lk_comm_options){.ranks_per_host = options->ranks_per_host}));
+    LK_TRY(lk_comm_layout(session->comm, &options->comm));
     LK_TRY(lk_run_create(session->comm, options, NULL, NULL, true, &run));
     if (lk_comm_is_root(session->comm)) lk_run_initial(run);
     LK_TRY(lk_reduce_publish(run->reduce));

@@ -411,6 +411,19 @@ lk_status lk_comm_allgather(lk_comm *comm, const double *values, int n, double *
     return LK_OK;
 }
 
+lk_status lk_comm_sum(lk_comm *comm, float *values, int64_t n, int64_t piece)
+{
+    lk_status st = LK_OK;
+    if (!comm->has_mpi) return LK_OK;
+    if (piece < 1 || piece > INT_MAX) piece = INT_MAX;
+    for (int64_t at = 0; at < n; at += piece) {
+        int count = (int)(n - at < piece ? n - at : piece);
+        LK_TRY_MPI(MPI_Allreduce(MPI_IN_PLACE, values + at, count, MPI_FLOAT, MPI_SUM, comm->all));
+    }
+done:
+    return st;
+}
+
 /* ---- the end by force ---- */
 
 static void *exit_if_abort_hangs(void *code)

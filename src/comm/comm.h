@@ -17,9 +17,10 @@ typedef struct lk_comm lk_comm;
 
 typedef struct lk_comm_options {
     int ranks_per_host; /* > 0 cuts each machine's ranks into virtual hosts of that many; 0: real hosts */
-    const int
-        *host_sizes; /* [n_host_sizes] or NULL: instead, virtual hosts of these sizes on each machine, the */
-    int  n_host_sizes; /* last one taking the ranks that are left (borrowed during lk_comm_layout) */
+    /* [n_host_sizes] or NULL (borrowed): instead, virtual hosts of these sizes on each machine, the last one
+     * taking the ranks that are left. */
+    const int *host_sizes;
+    int        n_host_sizes;
 } lk_comm_options;
 
 /**
@@ -64,6 +65,9 @@ lk_status lk_comm_barrier(lk_comm *comm);
 lk_status lk_comm_gather(lk_comm *comm, const double *values, int n, double *out);
 /** The same to all ranks. Collective. */
 lk_status lk_comm_allgather(lk_comm *comm, const double *values, int n, double *out);
+/** Sums n floats over all ranks in place, in pieces of at most `piece` (0: as few as MPI's counts allow). The
+ * order of the additions is MPI's and depends on the ranks. Collective. */
+lk_status lk_comm_sum(lk_comm *comm, float *values, int64_t n, int64_t piece);
 
 /** Ends the whole job at once with this exit code, from any thread; for watchdogs. Does not return. */
 void lk_comm_abort(lk_comm *comm, int exit_code) __attribute__((noreturn));

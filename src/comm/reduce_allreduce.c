@@ -116,14 +116,8 @@ static lk_status sum_gradients(lk_reduce *reduce)
     int64_t   total = reduce->spans->total_floats,
             bucket = reduce->options.bucket_bytes / (int64_t)sizeof(float);
     double start = lk_clock_seconds();
-    if (bucket < 1) bucket = 1;
-    if (bucket > INT32_MAX) bucket = INT32_MAX;
     if (!impl->filled) memset(impl->sum, 0, (size_t)total * sizeof *impl->sum);
-    if (reduce->comm->has_mpi)
-        for (int64_t at = 0; at < total; at += bucket) {
-            int n = (int)(total - at < bucket ? total - at : bucket);
-            LK_TRY_MPI(MPI_Allreduce(MPI_IN_PLACE, impl->sum + at, n, MPI_FLOAT, MPI_SUM, reduce->comm->all));
-        }
+    LK_TRY(lk_comm_sum(reduce->comm, impl->sum, total, bucket > 0 ? bucket : 1));
 done:
     reduce->info.exchange_s += lk_clock_seconds() - start;
     return st;

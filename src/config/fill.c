@@ -216,7 +216,17 @@ static void fill_train(const lk_setting *root, lk_run_options *out)
     out->diverged_above = number(root, "train.diverged_above");
     out->verify_steps = verify->when.unit == LK_WHEN_STEPS ? (int64_t)verify->when.count : 0;
     out->kernels = need(root, "train.kernels")->text;
-    out->ranks_per_host = (int)integer(root, "comm.ranks_per_host");
+}
+
+/* One number is the size of every host, a list the size of each. */
+static void fill_comm(const lk_setting *list, lk_pool *pool, lk_comm_options *out)
+{
+    int *sizes = list && list->n > 1 ? LK_POOL_ARRAY(pool, int, list->n) : NULL;
+    if (list && list->n == 1) out->ranks_per_host = (int)list->first->integer;
+    if (!sizes) return;
+    for (const lk_setting *item = list->first; item; item = item->next)
+        sizes[out->n_host_sizes++] = (int)item->integer;
+    out->host_sizes = sizes;
 }
 
 static void fill_monitors(const lk_setting *root, lk_run_options *out)
@@ -238,6 +248,7 @@ void lk_fill_options(const lk_setting *root, const char *base, lk_pool *pool, lk
     fill_optim(root, &out->optim);
     fill_sched(lk_setting_get(root, "schedule"), &out->sched);
     fill_train(root, out);
+    fill_comm(lk_setting_get(root, "comm.ranks_per_host"), pool, &out->comm);
     fill_monitors(root, out);
     out->evaluate_every = need(root, "evaluate.every")->when;
     out->evaluate_by = (lk_evaluate_by)INDEX_OF(need(root, "evaluate.by")->text, "auto", "root", "all");

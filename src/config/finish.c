@@ -174,6 +174,16 @@ static void finish_monitors(lk_setting *root, lk_problems *problems)
         lk_problems_add(problems, metric->mark, "early_stop never sees a number: evaluate.every is 'never'");
 }
 
+/* 0 alone stands for real hosts; a host of a list has a rank at least. */
+static void finish_comm(const lk_setting *list, lk_problems *problems)
+{
+    for (const lk_setting *item = list && list->n > 1 ? list->first : NULL; item; item = item->next)
+        if (item->integer == 0)
+            lk_problems_add(problems, item->value_mark,
+                            "ranks_per_host: a host of the list must have at least 1 rank, "
+                            "not 0");
+}
+
 /* ---- model and loss ---- */
 
 /* Blocks within blocks: bounded so that the rendered form, one level a key, stays within the depth of a YAML
@@ -230,6 +240,7 @@ void lk_settings_finish(lk_setting *root, lk_problems *problems)
     finish_lanes(root, problems);
     finish_data(root, problems);
     finish_monitors(root, problems);
+    finish_comm(lk_setting_get(root, "comm.ranks_per_host"), problems);
     check_nesting(lk_setting_get(root, "model"), 1, problems);
     check_softmax_trap(root, problems);
 }

@@ -399,8 +399,15 @@ static const lk_option table[] = {
          .help = "Between two lines of progress."),
 
     MAP("comm", .help = "Communication."),
-    INT("comm.ranks_per_host", "0", 0, 65536, .flags = FREE,
-        .help = "Treats every so many ranks as a host of their own, to try layouts; 0: real hosts."),
+    {.path = "comm.ranks_per_host",
+     .kind = LK_OPTION_INTS,
+     .fallback = "0",
+     .flags = FREE | LK_OPTION_WHOLE,
+     .low = 0,
+     .high = 65536,
+     .help =
+         "Treats every so many ranks as a host of their own, to try layouts; a list gives each host's ranks, "
+         "the last one taking what is left; 0: real hosts."},
 
     /* Shared groups. */
     MAP("@train_split"),

@@ -570,7 +570,7 @@ lk_status lk_train(lk_session *session, const lk_run_options *options, const lk_
 {
     lk_status st = LK_OK;
     loop      l = {.request = request};
-    LK_TRY(lk_comm_layout(session->comm, &(lk_comm_options){.ranks_per_host = options->ranks_per_host}));
+    LK_TRY(lk_comm_layout(session->comm, &options->comm));
     LK_TRY(lk_run_create(session->comm, options, NULL, NULL, true, &l.run));
     st = train(&l);
     if (st != LK_OK && st != LK_STOPPED && l.begun) {

@@ -35,13 +35,13 @@ struct lk_run_options {
     int64_t batch_size;
     int64_t
         lanes; /* `auto` is resolved: largest power of two <= batch_size/32, at least 8, at most batch_size */
-    lk_reduce_kind reduce;
-    double         clip_norm;
-    double         hang_timeout;   /* seconds, 0: off */
-    double         diverged_above; /* times the first loss */
-    int64_t        verify_steps;   /* hosts compare hashes every so many steps */
-    const char    *kernels;        /* "auto" ... */
-    int            ranks_per_host;
+    lk_reduce_kind  reduce;
+    double          clip_norm;
+    double          hang_timeout;   /* seconds, 0: off */
+    double          diverged_above; /* times the first loss */
+    int64_t         verify_steps;   /* hosts compare hashes every so many steps */
+    const char     *kernels;        /* "auto" ... */
+    lk_comm_options comm;
 
     lk_monitor     early_stop;
     lk_when        evaluate_every;

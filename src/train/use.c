@@ -95,7 +95,7 @@ static lk_status open_model(lk_session *session, const lk_run_options *options, 
                             const char *input, lk_checkpoint **checkpoint, lk_run **run)
 {
     lk_status st = LK_OK;
-    LK_TRY(lk_comm_layout(session->comm, &(lk_comm_options){.ranks_per_host = options->ranks_per_host}));
+    LK_TRY(lk_comm_layout(session->comm, &options->comm));
     LK_TRY(lk_comm_agree(session->comm, lk_checkpoint_open(path, checkpoint)));
     LK_TRY(lk_run_create(session->comm, options, *checkpoint, input, false, run));
     st = LK_ALLOC(lk_model_spans((*run)->model)->total_floats, &(*run)->evaluate_state);
