@@ -32,6 +32,14 @@ LK_API lk_status lk_doctor(lk_session *session, char **text);
 LK_API lk_status lk_bench(lk_session *session, const lk_run_options *options, int json, double seconds,
                           char **text);
 
+/**
+ * Reduce + norms + update by the node window against MPI_Allreduce + the whole of Adam on every rank, from
+ * 256 KB to 100 MB of gradients, with warm and with cold caches, interleaved; `most_bytes` leaves larger
+ * buffers out. LK_E_BUG if the two sides do not end in the same parameters up to rounding. Collective; text
+ * on the root.
+ */
+LK_API lk_status lk_bench_reduce(lk_session *session, int json, double most_bytes, char **text);
+
 #ifdef __cplusplus
 }
 #endif

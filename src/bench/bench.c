@@ -1,18 +1,40 @@
 /* Measurements: how fast a configuration trains here, and against what this machine can do. */
-#include "lockstep/inspect.h"
+#include "bench/bench.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
 #include "core/alloc.h"
 #include "core/clock.h"
-#include "core/str.h"
 #include "kernels/kernels.h"
+#include "lockstep/inspect.h"
 #include "train/report.h"
 #include "train/session.h"
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double lk_bench_quantile(double *values, int n, double q)
+{
+    qsort(values, (size_t)n, sizeof *values, compare);
+    double at = q * (n - 1);
+    int    low = (int)at, high = low + 1 < n ? low + 1 : low;
+    return values[low] + (at - low) * (values[high] - values[low]);
+}
+
+lk_status lk_bench_dump(json_t *object, lk_str *text)
+{
+    char *dumped = object ? json_dumps(object, JSON_INDENT(1) | JSON_PRESERVE_ORDER) : NULL;
+    json_decref(object);
+    if (!dumped) return lk_fail(LK_E_NOMEM, "out of memory for JSON");
+    lk_str_printf(text, "%s\n", dumped);
+    free(dumped);
+    return LK_OK;
+}
 
 enum { WARM_UP_STEPS = 10 };
 static const double YARDSTICK_SECONDS = 0.4;
@@ -100,12 +122,7 @@ static lk_status write_json(const lk_run *run, const figures *f, lk_str *text)
         "samples_per_second", f->samples_per_s, "gflops", f->gflops, "sgemm_gflops", f->yardstick,
         "sgemm_before", f->yardstick_before, "sgemm_after", f->yardstick_after, "share_of_sgemm",
         f->gflops / f->yardstick, "kernels", lk_kernels_detail(), "phases", phases);
-    char *dumped = object ? json_dumps(object, JSON_INDENT(1) | JSON_PRESERVE_ORDER) : NULL;
-    json_decref(object);
-    if (!dumped) return lk_fail(LK_E_NOMEM, "out of memory for JSON");
-    lk_str_printf(text, "%s\n", dumped);
-    free(dumped);
-    return LK_OK;
+    return lk_bench_dump(object, text);
 }
 
 static void write_text(const lk_run *run, const figures *f, lk_str *text)

@@ -37,6 +37,9 @@ lk_status cli_parse(int argc, char **argv, const cli_option *options, cli_line *
 /** "90", "90s", "5min", "2.5h" to seconds. */
 lk_status cli_duration(const char *option, const char *text, double *seconds);
 
+/** "100MB", "256KB", "4096" to bytes; K, M and G are powers of 1000, KiB, MiB and GiB of 1024. */
+lk_status cli_bytes(const char *option, const char *text, double *bytes);
+
 /* ---- failure and help ---- */
 
 /** Says why on stderr (root only, once) and returns the exit code. `session` may be NULL. */

@@ -60,11 +60,15 @@ static const struct {
      "lockstep config init [DATA.h5]                    a commented starting configuration\n"
      "lockstep config init --slurm                      a batch script that requeues itself\n"
      "lockstep config reference                         every key, as Markdown\n"},
-    {"bench", "lockstep bench CONFIG [--set a.b=v]... [--seconds S] [--json]\n"
-              "\n"
-              "Trains for a few seconds and writes nothing: samples_per_second, the share of each phase, and "
-              "GF/s against the\n"
-              "sgemm rate that the same ranks reach at the same time.\n"},
+    {"bench",
+     "lockstep bench CONFIG [--set a.b=v]... [--seconds S] [--json]\n"
+     "lockstep bench --reduce [--most BYTES] [--json]\n"
+     "\n"
+     "Trains for a few seconds and writes nothing: samples_per_second, the share of each phase, and "
+     "GF/s against the\n"
+     "sgemm rate that the same ranks reach at the same time.\n"
+     "--reduce: the reduction alone, 256 KB to 100 MB of gradients, against MPI_Allreduce and Adam on "
+     "every rank.\n"},
     {"doctor", "lockstep doctor\n"
                "\n"
                "Looks for trouble: more ranks than cores, missing shared memory, kernels. Under mpirun also "

@@ -130,6 +130,23 @@ lk_status cli_duration(const char *option, const char *text, double *seconds)
     return cli_usage("%s: '%s' is no duration; write 90s, 5min or 2.5h", option, text);
 }
 
+lk_status cli_bytes(const char *option, const char *text, double *bytes)
+{
+    static const struct {
+        const char *unit;
+        double      factor;
+    } units[] = {{"", 1},    {"B", 1},   {"KB", 1e3},      {"MB", 1e6},      {"GB", 1e9},
+                 {"K", 1e3}, {"M", 1e6}, {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}};
+    char  *end = NULL;
+    double value = strtod(text, &end);
+    for (size_t i = 0; end != text && value > 0 && i < sizeof units / sizeof *units; i++) {
+        if (strcasecmp(end, units[i].unit) != 0) continue;
+        *bytes = value * units[i].factor;
+        return LK_OK;
+    }
+    return cli_usage("%s: '%s' is no size; write 100MB, 256KiB or bytes", option, text);
+}
+
 lk_status cli_read_file(const char *path, char **text)
 {
     size_t size = 0, capacity = 1 << 16;
