@@ -155,6 +155,20 @@ static lk_setting *check_map(const lk_option *option, const char *name, const lk
 
 /* ---- choices ---- */
 
+/* {name: adam, lr: 1e-3}, or options that stand beside their name instead of below it. */
+static const char *lopsided(const lk_option *choice, const lk_tree *node, lk_problems *problems)
+{
+    static const char *const keys = "name|type|kind|class|class_name|_target_";
+    if (node->kind != LK_TREE_MAP || node->n < 2) return "";
+    for (const lk_tree *child = node->first; child; child = child->next) {
+        bool says = child->kind == LK_TREE_SCALAR && lk_words_have(keys, child->key->text, NULL);
+        if (says && lk_option_child(choice, child->text))
+            return lk_pool_printf(problems->pool, ": here {%s: {...}}, the options in the inner braces",
+                                  child->text);
+    }
+    return "; options stand below its name, further in";
+}
+
 /* One alternative: `name` or {name: options}. */
 static lk_setting *check_alternative(const lk_option *choice, const lk_tree *node, lk_problems *problems)
 {
@@ -165,9 +179,8 @@ static lk_setting *check_alternative(const lk_option *choice, const lk_tree *nod
         name = options->key;
     } else if (node->kind != LK_TREE_SCALAR || lk_tree_is_null(node)) {
         if (node->kind == LK_TREE_MAP && node->n > 1) name = node->first->next->key;
-        lk_problems_add(
-            problems, name->mark, "one %s is written 'name' or '{name: {options}}'%s", noun,
-            node->kind == LK_TREE_MAP && node->n > 1 ? "; options stand below its name, further in" : "");
+        lk_problems_add(problems, name->mark, "one %s is written 'name' or '{name: {options}}'%s", noun,
+                        lopsided(choice, node, problems));
         return NULL;
     }
     const lk_option *option = lk_option_child(choice, name->text);

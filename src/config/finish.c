@@ -1,5 +1,6 @@
 /* What one key alone cannot tell: traps, keys that exclude each other, and values that depend on others. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config/setting.h"
@@ -70,6 +71,14 @@ static double finish_split(lk_setting *root, const char *path, lk_problems *prob
              fraction->origin > files->origin ? files : fraction); /* the command line beats the file */
         return finish_split(root, path, problems);
     }
+    const char *only = files && files->n == 1 ? files->first->text : NULL;
+    char       *end = NULL;
+    double      share = only ? strtod(only, &end) : 0;
+    if (only && end != only && !*end && share > 0 && share < 1)
+        lk_problems_add(problems, files->value_mark,
+                        "%s: '%s' is no file; a share of the training data is "
+                        "written {fraction: %s}",
+                        split->name, only, only);
     if (!split->n)
         lk_problems_add(problems, split->mark, "%s needs files, or a fraction of the training data",
                         split->name);

@@ -45,6 +45,23 @@ static const foreign_name foreign_names[] = {
     {"", "logging", "log", NULL},
     {"", "version", "lockstep", NULL},
     {"", "augmentation", NULL, "it belongs in data: data.augment"},
+    {NULL, "device", NULL, "leave it out: Lockstep computes on CPUs, one core a rank"},
+    {NULL, "accelerator", NULL, "leave it out: Lockstep computes on CPUs, one core a rank"},
+    {NULL, "gpus", NULL, "leave it out: Lockstep computes on CPUs; mpirun -n says how many ranks"},
+    {NULL, "devices", NULL, "leave it out: mpirun -n says how many ranks"},
+    {NULL, "num_nodes", NULL, "leave it out: mpirun or srun says how many ranks"},
+    {NULL, "strategy", NULL, "leave it out: every run is data parallel over the ranks of mpirun"},
+    {NULL, "workers", NULL, "leave it out: each rank reads ahead by itself"},
+    {NULL, "num_workers", NULL, "leave it out: each rank reads ahead by itself"},
+    {NULL, "pin_memory", NULL, "leave it out: there is no device to copy to"},
+    {NULL, "precision", NULL, "leave it out: numbers are 32-bit floats"},
+    {NULL, "dtype", NULL, "leave it out: numbers are 32-bit floats, data may be stored in any type"},
+    {NULL, "amp", NULL, "leave it out: numbers are 32-bit floats"},
+    {"", "verbose", NULL, "write log: {every: 10s}"},
+    {NULL, "drop_last", NULL,
+     "leave it out: every sample is used once an epoch, the last batch may be smaller"},
+    {NULL, "drop_remainder", NULL,
+     "leave it out: every sample is used once an epoch, the last batch may be smaller"},
     /* data */
     {"data", "val", "validation", NULL},
     {"data", "valid", "validation", NULL},
@@ -58,6 +75,14 @@ static const foreign_name foreign_names[] = {
     {"data", "features", "inputs", NULL},
     {"data", "labels", "targets", NULL},
     {"data", "validation_split", NULL, "write validation: {fraction: 0.1}"},
+    {"@split", "split", "fraction", NULL},
+    {"@split", "size", "fraction", NULL},
+    {"@split", "ratio", "fraction", NULL},
+    {"@split", "share", "fraction", NULL},
+    {"@split", "path", "files", NULL},
+    {"@split", "file", "files", NULL},
+    {"@train_split", "path", "files", NULL},
+    {"@train_split", "file", "files", NULL},
     {"data.augment", "RandomHorizontalFlip", NULL, "write flip: {horizontal: 0.5}"},
     {"data.augment", "horizontal_flip", NULL, "write flip: {horizontal: 0.5}"},
     {"data.augment", "vertical_flip", NULL, "write flip: {horizontal: 0, vertical: 0.5}"},
@@ -340,16 +365,19 @@ static int tolerance(const char *word)
 typedef struct nearest {
     const char *word;
     const char *found[2];
-    int         n, distance;
+    int         n, distance, rank;
 } nearest;
 
 static void nearest_try(nearest *near, const char *candidate)
 {
     int distance = lk_str_distance(near->word, candidate);
-    if (distance > tolerance(candidate) || distance >= (int)strlen(candidate) || distance > near->distance)
-        return;
-    if (distance < near->distance) near->n = 0;
+    /* Of two equally near ones people more often mean the one that begins alike: `unit` is units, not init.
+     */
+    int rank = 2 * distance + (near->word[0] != candidate[0]);
+    if (distance > tolerance(candidate) || distance >= (int)strlen(candidate) || rank > near->rank) return;
+    if (rank < near->rank) near->n = 0;
     near->distance = distance;
+    near->rank = rank;
     if (near->n < 2) near->found[near->n++] = candidate;
 }
 
@@ -438,16 +466,40 @@ static bool same_key(lk_pool *pool, const lk_option *place, const char *word, lk
 
 static void nearest_child(nearest *near, const lk_option *place, const char *word)
 {
-    *near = (nearest){.word = word, .distance = 99};
+    *near = (nearest){.word = word, .distance = 99, .rank = 99};
     for (const lk_option *row = NULL; (row = lk_option_next(place, row));)
         nearest_try(near, lk_option_name(row));
+}
+
+/* A whole path as a key: "train.epochs: 3" is what --set takes; in the file it is {train: {epochs: 3}}. */
+static const char *path_as_key(lk_pool *pool, const lk_option *place, const char *word)
+{
+    const char *full = place->path[0] ? lk_pool_printf(pool, "%s.%s", place->path, word) : word;
+    const char *dot = strrchr(word, '.');
+    if (!dot || !lk_option_find(full)) return NULL;
+    return lk_pool_printf(pool, " (paths are for --set; here write %.*s: {%s: ...})", (int)(dot - word), word,
+                          dot + 1);
+}
+
+/* "nn.Linear(3)" to "Linear": what stands behind the last dot and before a bracket. */
+static const char *bare_name(lk_pool *pool, const char *word)
+{
+    size_t      n = strcspn(word, "(");
+    const char *at = word;
+    for (size_t i = 0; i < n; i++)
+        if (word[i] == '.') at = word + i + 1;
+    n -= (size_t)(at - word);
+    return n && (at != word || word[n]) ? lk_pool_text(pool, at, n) : NULL;
 }
 
 lk_suggestion lk_suggest_key(lk_pool *pool, const lk_option *place, const char *word)
 {
     lk_suggestion answer = {"", NULL};
-    nearest       near;
-    char          plain[WORD_BYTES];
+    const char   *path = path_as_key(pool, place, word), *bare = bare_name(pool, word);
+    if (path) return (lk_suggestion){path, NULL};
+    if (bare) return lk_suggest_key(pool, place, bare);
+    nearest near;
+    char    plain[WORD_BYTES];
     if (!strcmp(word, "<<")) return (lk_suggestion){" (merge keys are not read: write the keys out)", NULL};
     if (same_key(pool, place, word, &answer) || foreign_key(pool, place, word, &answer)) return answer;
     nearest_child(&near, place, word);
@@ -476,7 +528,7 @@ const char *lk_suggest_list(lk_pool *pool, const char *words)
 
 const char *lk_suggest_word(lk_pool *pool, const lk_option *option, const char *word)
 {
-    nearest near = {.word = word, .distance = 99};
+    nearest near = {.word = word, .distance = 99, .rank = 99};
     for (size_t i = 0; i < sizeof foreign_names / sizeof *foreign_names; i++) {
         const foreign_name *entry = &foreign_names[i];
         if (!entry->place || strcmp(entry->place, lk_option_name(option)) != 0 || !entry->ours) continue;

@@ -1,5 +1,6 @@
 #include "config/tree.h"
 
+#include <ctype.h>
 #include <string.h>
 #include <yaml.h>
 
@@ -142,6 +143,17 @@ static bool line_has_glob(const reader *r, size_t line)
     return false;
 }
 
+/* "loss:mse" outside quotes: a word, a colon and no blank, which YAML reads as one word. */
+static bool line_joins_key(const reader *r, size_t line)
+{
+    size_t      size = 0, n = 0;
+    const char *text = line_text(r, line, &size);
+    while (text && n < size && (text[n] == ' ' || text[n] == '-')) n++;
+    size_t from = n;
+    while (text && n < size && (isalnum((unsigned char)text[n]) || text[n] == '_')) n++;
+    return text && n > from && n + 1 < size && text[n] == ':' && text[n + 1] != ' ' && text[n + 1] != '/';
+}
+
 static void syntax_problem(reader *r)
 {
     const yaml_parser_t *p = &r->parser;
@@ -162,6 +174,10 @@ static void syntax_problem(reader *r)
         lk_problems_add(r->problems, mark, "a tab indents this line: YAML wants spaces");
     } else if (line_has_glob(r, p->problem_mark.line)) {
         lk_problems_add(r->problems, mark, "a file pattern with * or [ ] must stand in quotes: \"run_*.h5\"");
+    } else if (p->context && line_joins_key(r, p->context_mark.line)) {
+        lk_mark key = mark_at(r, p->context_mark);
+        lk_problems_add(r->problems, key,
+                        "a blank is missing after the colon: keys are written 'key: value'");
     } else if (p->context) {
         lk_problems_add(r->problems, mark, "YAML: %s (%s that begins at line %d)", p->problem, p->context,
                         (int)p->context_mark.line + 1);

@@ -1,0 +1,3 @@
+lk_add_test(test_config_mutants unit/test_config_mutants.c)
+target_link_libraries(test_config_mutants PRIVATE lk_yaml)
+lk_add_test(test_config_values unit/test_config_values.c)
