@@ -1,9 +1,11 @@
-/** Data sets: other people's formats into one HDF5 file, and what is in a file. All functions are local. */
+/** Data sets: other people's formats into one HDF5 file, and what is in a file. Local unless it says
+ * otherwise. */
 #ifndef LOCKSTEP_DATA_H
 #define LOCKSTEP_DATA_H
 
 #include <stdint.h>
 
+#include "lockstep/session.h"
 #include "lockstep/status.h"
 
 #ifdef __cplusplus
@@ -37,16 +39,23 @@ LK_API lk_status lk_data_import_csv(const char *file, const char *const *targets
 LK_API lk_status lk_data_import_npy(const char *x, const char *y, const lk_import_split *split,
                                     const char *out, char **text);
 
-/** Groups, types, shapes, storage and classes of FILE or FILE:/group. *text: freed with free(). */
+/** Groups, types, shapes, storage and classes of FILE or FILE:/group; what cannot be trained on is listed
+ * with the reason. *text: freed with free(). */
 LK_API lk_status lk_data_info(const char *path, int json, char **text);
 
-/** Per channel: least, greatest, mean, deviation, missing values; for integers of one axis the count of each
- * value. */
-LK_API lk_status lk_data_stats(const char *path, char **text);
-
-/** Reads every byte of every dataset and prints an XXH3-128 for each. LK_E_DATA where a chunk cannot be read.
+/**
+ * Per channel (the last axis): least, greatest, mean, deviation, values that are not finite; for lists of
+ * integers the count of each value. In double, in a fixed order. The ranks of the session share the reading
+ * (NULL: this process alone); every rank gets *text. LK_E_DATA, with *text, where a dataset cannot be read.
+ * Collective.
  */
-LK_API lk_status lk_data_verify(const char *path, char **text);
+LK_API lk_status lk_data_stats(lk_session *session, const char *path, int json, char **text);
+
+/**
+ * Reads every byte of every dataset and attribute: an XXH3-128 for each object and one for all. Byte order,
+ * layout and packing of numbers make no difference. Sharing and errors as lk_data_stats. Collective.
+ */
+LK_API lk_status lk_data_verify(lk_session *session, const char *path, int json, char **text);
 
 #ifdef __cplusplus
 }

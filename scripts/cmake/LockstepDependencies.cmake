@@ -57,6 +57,7 @@ endif()
 
 add_library(lk_hdf5 INTERFACE IMPORTED GLOBAL)
 target_include_directories(lk_hdf5 SYSTEM INTERFACE ${HDF5_C_INCLUDE_DIRS} ${HDF5_INCLUDE_DIRS})
+target_compile_definitions(lk_hdf5 INTERFACE H5_USE_110_API) # newer libraries keep what we call under its name of 1.10
 target_link_libraries(lk_hdf5 INTERFACE ${HDF5_C_LIBRARIES})
 if(HDF5_IS_PARALLEL)
   target_link_libraries(lk_hdf5 INTERFACE MPI::MPI_C)

@@ -103,28 +103,41 @@ static lk_status import(int argc, char **argv, char **text)
     return lk_data_import_idx(train[0], train[1], test_files[0], test_files[1], &split, out, text);
 }
 
-static lk_status report(int argc, char **argv, char **text)
+/* data info|stats|verify FILE...: what can be said of each, then the first failure. */
+static lk_status report(lk_session *session, const char *what, const cli_line *line, int json)
+{
+    lk_status st = LK_OK;
+    for (int i = 1; st == LK_OK && i < line->n_operands; i++) {
+        const char *file = line->operands[i];
+        char       *text = NULL;
+        if (!strcmp(what, "info"))
+            st = lk_data_info(file, json, &text);
+        else if (!strcmp(what, "stats"))
+            st = lk_data_stats(session, file, json, &text);
+        else
+            st = lk_data_verify(session, file, json, &text);
+        if (text && (!session || lk_session_is_root(session))) fputs(text, stdout);
+        free(text);
+    }
+    return st;
+}
+
+/* Reading all of a file is shared by the ranks of a job; the rest is done by one of them, without MPI. */
+static int reports(int argc, char **argv, bool shared)
 {
     int              json = 0;
     const cli_option table[] = {{"json", NULL, &json}, {0}};
     cli_line         line;
+    lk_session      *session = NULL;
+    const char      *what = argv[1];
     lk_status        st = cli_parse(argc, argv, table, &line);
-    if (st != LK_OK) return st;
-    const char *what = line.operands[0];
-    if (line.n_operands < 2) return cli_usage("data %s: a FILE is missing", what);
-    for (int i = 1; st == LK_OK && i < line.n_operands; i++) {
-        char *one = NULL;
-        if (!strcmp(what, "info"))
-            st = lk_data_info(line.operands[i], json, &one);
-        else if (!strcmp(what, "stats"))
-            st = lk_data_stats(line.operands[i], &one);
-        else
-            st = lk_data_verify(line.operands[i], &one);
-        if (one) fputs(one, stdout);
-        free(one);
-    }
-    (void)text;
-    return st;
+    if (st == LK_OK && line.n_operands < 2) st = cli_usage("data %s: a FILE is missing", what);
+    if (st != LK_OK) return cli_fail(NULL, st);
+    if (shared) st = cli_session_start(&session);
+    if (st == LK_OK) st = report(session, what, &line, json);
+    int code = st == LK_OK ? 0 : cli_fail(session, st);
+    lk_session_end(&session);
+    return code;
 }
 
 int cmd_data(int argc, char **argv)
@@ -132,13 +145,14 @@ int cmd_data(int argc, char **argv)
     char       *text = NULL;
     lk_status   st = LK_OK;
     const char *what = argc > 1 ? argv[1] : "";
-    if (lk_launcher_rank() != 0) return 0; /* started N times, one works */
+    bool        shared = !strcmp(what, "stats") || !strcmp(what, "verify");
+    if (!shared && lk_launcher_rank() != 0) return 0; /* started N times, one works */
     for (int i = 1; i < argc; i++)
-        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) return cli_help("data");
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+            return lk_launcher_rank() ? 0 : cli_help("data");
+    if (shared || !strcmp(what, "info")) return reports(argc, argv, shared);
     if (!strcmp(what, "import"))
         st = import(argc, argv, &text);
-    else if (!strcmp(what, "info") || !strcmp(what, "stats") || !strcmp(what, "verify"))
-        st = report(argc, argv, &text);
     else
         st = cli_usage("data: import, info, stats or verify expected%s%s", *what ? ", not " : "", what);
     if (text) fputs(text, stdout);

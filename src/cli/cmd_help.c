@@ -46,13 +46,16 @@ static const struct {
                 "What is in it: layers with shapes, parameters, memory and FLOPs of a configuration or "
                 "checkpoint; hashes of a\n"
                 "checkpoint (equal parameters_xxh3, equal bits); groups, types and classes of a dataset.\n"},
-    {"data", "lockstep data import idx --train IMAGES LABELS [--test IMAGES LABELS] -o OUT.h5\n"
-             "lockstep data import csv FILE --target COLUMN[,COLUMN] -o OUT.h5\n"
-             "lockstep data import npy --x X.npy --y Y.npy -o OUT.h5\n"
-             "   with [--validation FRACTION] [--test FRACTION] [--seed S] where no split is given\n"
-             "lockstep data info FILE [--json]      groups, shapes, types, classes\n"
-             "lockstep data stats FILE[:/group]     mean, deviation, least and greatest value per channel\n"
-             "lockstep data verify FILE...          reads everything and prints a hash\n"},
+    {"data",
+     "lockstep data import idx --train IMAGES LABELS [--test IMAGES LABELS] -o OUT.h5\n"
+     "lockstep data import csv FILE --target COLUMN[,COLUMN] -o OUT.h5\n"
+     "lockstep data import npy --x X.npy --y Y.npy -o OUT.h5\n"
+     "   with [--validation FRACTION] [--test FRACTION] [--seed S] where no split is given\n"
+     "lockstep data info FILE[:/group]...     groups, shapes, types, storage, classes\n"
+     "lockstep data stats FILE[:/group]...    per channel mean, deviation, least and greatest value; counts "
+     "of labels\n"
+     "lockstep data verify FILE[:/group]...   reads everything and prints hashes of values and attributes\n"
+     "   with [--json]; under mpirun the ranks share the reading of stats and verify\n"},
     {"config",
      "lockstep config check CONFIG [--set a.b=v]...     all mistakes at once, with line and column\n"
      "lockstep config render CONFIG [--set a.b=v]...    the full configuration, defaults and origins "

@@ -1,6 +1,7 @@
 #include "core/str.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +61,38 @@ void lk_str_printf(lk_str *str, const char *format, ...)
     vsnprintf(str->text + str->size, (size_t)n + 1, format, args);
     va_end(args);
     str->size += (size_t)n;
+}
+
+/* Bytes of the UTF-8 character at `at`: 1 to 4, or 0 if there is none. */
+static int utf8_length(const unsigned char *at)
+{
+    int      more = *at < 0x80 ? 0 : *at >> 5 == 6 ? 1 : *at >> 4 == 14 ? 2 : *at >> 3 == 30 ? 3 : -1;
+    uint32_t code = more == 1 ? *at & 31u : more == 2 ? *at & 15u : *at & 7u;
+    if (more < 1) return more + 1;
+    for (int i = 1; i <= more; i++) {
+        if (at[i] >> 6 != 2) return 0;
+        code = code << 6 | (at[i] & 63u);
+    }
+    static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
+    return code < least[more] || code > 0x10ffff || code >> 11 == 27 ? 0 : more + 1;
+}
+
+void lk_str_append_json(lk_str *str, const char *text)
+{
+    lk_str_append(str, "\"");
+    for (const unsigned char *at = (const unsigned char *)text; *at;) {
+        int n = utf8_length(at);
+        if (n == 0)
+            lk_str_append(str, "\\ufffd");
+        else if (*at == '"' || *at == '\\')
+            lk_str_printf(str, "\\%c", *at);
+        else if (*at < 0x20)
+            lk_str_printf(str, "\\u%04x", *at);
+        else
+            lk_str_append_bytes(str, (const char *)at, (size_t)n);
+        at += n ? n : 1;
+    }
+    lk_str_append(str, "\"");
 }
 
 const char *lk_str_text(const lk_str *str)

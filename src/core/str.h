@@ -14,11 +14,13 @@ typedef struct lk_str {
     bool   failed;
 } lk_str;
 
-void        lk_str_init(lk_str *str);
-void        lk_str_clear(lk_str *str);
-void        lk_str_append(lk_str *str, const char *text);
-void        lk_str_append_bytes(lk_str *str, const char *bytes, size_t size);
-void        lk_str_printf(lk_str *str, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void lk_str_init(lk_str *str);
+void lk_str_clear(lk_str *str);
+void lk_str_append(lk_str *str, const char *text);
+void lk_str_append_bytes(lk_str *str, const char *bytes, size_t size);
+void lk_str_printf(lk_str *str, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/** `text` as a JSON string with its quotes; bytes that are no UTF-8 become U+FFFD. */
+void        lk_str_append_json(lk_str *str, const char *text);
 const char *lk_str_text(const lk_str *str); /* "" when empty */
 
 /** Hands the text over (caller frees with lk_free) and leaves the string empty; LK_E_NOMEM if an append

@@ -233,24 +233,6 @@ done:
     return st;
 }
 
-/* Deflate packs at most 1032 bytes into one. A file that claims more was damaged, or never written: refused
- * before anybody reads, for days, what is not there. */
-static lk_status check_size(const lk_files *files, const lk_part *part)
-{
-    lk_status   st = LK_OK;
-    struct stat file;
-    int64_t     bytes = lk_decode_stored_bytes(part->info.type);
-    const char *path = files->path[part->file];
-    for (int i = 0; i < part->info.n_axes; i++) bytes *= part->info.axis[i];
-    if (strstr(part->info.filters, "scaleoffset")) return LK_OK; /* a constant chunk packs into nothing */
-    LK_CHECK(stat(path, &file) == 0, LK_E_DATA, "%s: %s", path, strerror(errno));
-    LK_CHECK(bytes / 1100 <= file.st_size, LK_E_DATA,
-             "%s: %s claims %lld bytes of values, the file has %lld bytes: damaged, or never written?", path,
-             part->dataset, (long long)bytes, (long long)file.st_size);
-done:
-    return st;
-}
-
 static lk_status stat_part(lk_handles *handles, int file, const char *dataset, lk_part *part)
 {
     lk_status st = LK_OK;
@@ -264,7 +246,6 @@ static lk_status stat_part(lk_handles *handles, int file, const char *dataset, l
         "%s: %s holds texts, numbers were expected; `lockstep data import csv` turns texts into categories",
         handles->files->path[file], dataset);
     LK_TRY(stat_netcdf(h5, part));
-    LK_TRY(check_size(handles->files, part));
 done:
     return st;
 }

@@ -97,6 +97,9 @@ lk_status lk_h5_open(const char *path, lk_h5 **out)
     lk_h5_lock();
     file->access = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_fclose_degree(file->access, H5F_CLOSE_STRONG);
+#if H5_VERSION_GE(1, 10, 7) /* before it only the environment could say so: prepare() */
+    H5Pset_file_locking(file->access, false, true);
+#endif
     file->file = H5Fopen(path, H5F_ACC_RDONLY, file->access);
     if (file->file < 0)
         st = lk_h5_fail(file, LK_E_DATA, "not an HDF5 file, or one that is cut short or damaged");
@@ -204,6 +207,7 @@ lk_status lk_h5_close(lk_h5 **file)
     lk_status st = LK_OK;
     if (!*file) return LK_OK;
     lk_h5_lock();
+    lk_h5_drop_kept(*file);
     if ((*file)->file >= 0) {
         if (H5Fflush((*file)->file, H5F_SCOPE_GLOBAL) < 0)
             st = lk_h5_fail(*file, LK_E_IO, "cannot be written to the end");
@@ -228,10 +232,16 @@ void lk_h5_abandon(lk_h5 **file)
 
 /* ---- objects ---- */
 
+hid_t lk_h5_stay_inside(hid_t kind)
+{
+    hid_t access = H5Pcreate(kind);
+    H5Pset_elink_cb(access, refuse_link, NULL);
+    return access;
+}
+
 hid_t lk_h5_open_object(const lk_h5 *file, const char *path)
 {
-    hid_t access = H5Pcreate(H5P_LINK_ACCESS);
-    H5Pset_elink_cb(access, refuse_link, NULL);
+    hid_t access = lk_h5_stay_inside(H5P_LINK_ACCESS);
     hid_t object = H5Oopen(file->file, path, access);
     H5Pclose(access);
     return object;
@@ -254,19 +264,23 @@ lk_status lk_h5_make_groups(lk_h5 *file, const char *path, bool self)
     return LK_OK;
 }
 
+/* Every part of the path is asked for, as HDF5 wants it; a link that leads out of the file leads nowhere. */
 static bool link_exists(const lk_h5 *file, const char *path)
 {
     char   part[1024];
     size_t n = strlen(path);
+    bool   found = true;
     if (!strcmp(path, "/") || n == 0) return true;
     if (n >= sizeof part) return false;
-    for (size_t i = 1; i <= n; i++) {
+    hid_t access = lk_h5_stay_inside(H5P_LINK_ACCESS);
+    for (size_t i = 1; i <= n && found; i++) {
         if (path[i] != '/' && path[i] != '\0') continue;
         memcpy(part, path, i);
         part[i] = '\0';
-        if (H5Lexists(file->file, part, H5P_DEFAULT) <= 0) return false;
+        found = H5Lexists(file->file, part, access) > 0;
     }
-    return true;
+    H5Pclose(access);
+    return found;
 }
 
 bool lk_h5_exists(lk_h5 *file, const char *path)
@@ -289,6 +303,50 @@ bool lk_h5_is_group(lk_h5 *file, const char *path)
     return yes;
 }
 
+/* ---- walking ---- */
+
+enum { WALK_DEPTH = 32, WALK_OBJECTS = 100000, WALK_PATH = 1024 };
+
+typedef struct walk {
+    lk_h5       *file;
+    lk_h5_visit *visit;
+    void        *context;
+    char         path[WALK_PATH]; /* of the object at hand */
+    int          depth;
+    int64_t      objects;
+    haddr_t     *seen; /* owned [seen_room], a hash table: objects that several links lead to; 0: free */
+    int64_t      n_seen, seen_room;
+    lk_status    st;
+} walk;
+
+static bool put_seen(haddr_t *seen, int64_t room, haddr_t address)
+{
+    int64_t at = (int64_t)(address * 0x9e3779b97f4a7c15u >> 20) & (room - 1);
+    while (seen[at] && seen[at] != address) at = (at + 1) & (room - 1);
+    bool known = seen[at] == address;
+    seen[at] = address;
+    return known;
+}
+
+/* Whether the object at `address` was met before; it has been now. */
+static bool seen_before(walk *w, haddr_t address)
+{
+    haddr_t *larger = NULL;
+    if (2 * w->n_seen >= w->seen_room) {
+        int64_t room = w->seen_room ? 2 * w->seen_room : 64;
+        w->st = LK_ALLOC(room, &larger);
+        if (w->st != LK_OK) return true;
+        for (int64_t i = 0; i < w->seen_room; i++)
+            if (w->seen[i]) put_seen(larger, room, w->seen[i]);
+        lk_free(&w->seen);
+        w->seen = larger;
+        w->seen_room = room;
+    }
+    bool known = put_seen(w->seen, w->seen_room, address);
+    w->n_seen += !known;
+    return known;
+}
+
 typedef struct name_list {
     char  **names; /* owned */
     int64_t n, capacity;
@@ -303,32 +361,73 @@ static herr_t collect(hid_t group, const char *name, const H5L_info_t *info, voi
     return lk_strdup(name, &list->names[list->n++]) == LK_OK ? 0 : -1;
 }
 
-lk_status lk_h5_list(lk_h5 *file, const char *group, lk_h5_visit *visit, void *context)
+/* Names of the hard links of a group, sorted. Called under the lock. */
+static lk_status names_of(const walk *w, hid_t object, name_list *list)
 {
-    lk_status  st = LK_OK;
-    name_list  list = {0};
     H5G_info_t info;
     hsize_t    at = 0;
-    char       path[1024];
+    lk_status  st = LK_OK;
+    if (H5Gget_info(object, &info) < 0)
+        return lk_h5_fail(w->file, LK_E_DATA, "there is no group %s", w->path);
+    if (info.nlinks > (hsize_t)(WALK_OBJECTS - w->objects))
+        return lk_h5_fail(w->file, LK_E_DATA, "more than %d objects", WALK_OBJECTS);
+    list->capacity = (int64_t)info.nlinks;
+    st = LK_ALLOC(list->capacity, &list->names);
+    if (st == LK_OK && H5Literate(object, H5_INDEX_NAME, H5_ITER_INC, &at, collect, list) < 0)
+        st = lk_h5_fail(w->file, LK_E_DATA, "group %s cannot be listed", w->path);
+    return st;
+}
+
+/* What stands at w->path: 'g'roup, 'd'ataset or '?': something else, or something met before. */
+static char kind_here(walk *w, name_list *list)
+{
+    H5O_info_t info;
+    char       kind = '?';
     lk_h5_lock();
-    hid_t object = lk_h5_open_object(file, group);
-    if (object < 0 || H5Gget_info(object, &info) < 0)
-        st = lk_h5_fail(file, LK_E_DATA, "there is no group %s", group);
-    if (st == LK_OK && info.nlinks > 100000)
-        st = lk_h5_fail(file, LK_E_DATA, "group %s holds more than 100000 objects", group);
-    if (st == LK_OK) {
-        list.capacity = (int64_t)info.nlinks;
-        st = LK_ALLOC(list.capacity, &list.names);
+    hid_t object = lk_h5_open_object(w->file, w->path);
+    if (object >= 0 && H5Oget_info2(object, &info, H5O_INFO_BASIC) >= 0) {
+        kind = info.type == H5O_TYPE_GROUP ? 'g' : info.type == H5O_TYPE_DATASET ? 'd' : '?';
+        if (info.rc > 1 && seen_before(w, info.addr)) kind = '?';
+        if (kind == 'g' && w->depth == WALK_DEPTH)
+            w->st = lk_h5_fail(w->file, LK_E_DATA, "groups are nested more than %d deep", WALK_DEPTH);
+        else if (kind == 'g')
+            w->st = names_of(w, object, list);
     }
-    if (st == LK_OK && H5Literate(object, H5_INDEX_NAME, H5_ITER_INC, &at, collect, &list) < 0)
-        st = lk_h5_fail(file, LK_E_DATA, "group %s cannot be listed", group);
     if (object >= 0) H5Oclose(object);
+    H5Eclear2(H5E_DEFAULT);
     lk_h5_unlock();
-    for (int64_t i = 0; st == LK_OK && i < list.n; i++) {
-        snprintf(path, sizeof path, "%s/%s", strcmp(group, "/") ? group : "", list.names[i]);
-        st = visit(context, list.names[i], lk_h5_is_group(file, path));
+    return kind;
+}
+
+static void walk_here(walk *w)
+{
+    name_list list = {0};
+    size_t    used = strlen(w->path);
+    char      kind = kind_here(w, &list);
+    if (w->st == LK_OK && (kind == 'd' || kind == 'g'))
+        w->st = w->visit(w->context, w->path, kind == 'g' ? LK_H5_GROUP : LK_H5_DATASET);
+    w->depth++;
+    for (int64_t i = 0; w->st == LK_OK && kind == 'g' && i < list.n; i++) {
+        w->objects++;
+        int n = snprintf(w->path + used, sizeof w->path - used, "%s%s", used > 1 ? "/" : "", list.names[i]);
+        if ((size_t)n >= sizeof w->path - used)
+            w->st = lk_h5_fail(w->file, LK_E_DATA, "a path of more than %d bytes", WALK_PATH);
+        else
+            walk_here(w);
+        w->path[used] = 0;
     }
+    w->depth--;
     for (int64_t i = 0; i < list.n; i++) lk_free(&list.names[i]);
     lk_free(&list.names);
-    return st;
+}
+
+lk_status lk_h5_walk(lk_h5 *file, const char *from, lk_h5_visit *visit, void *context)
+{
+    walk w = {.file = file, .visit = visit, .context = context};
+    if (strlen(from) >= sizeof w.path)
+        return lk_h5_fail(file, LK_E_DATA, "a path of %zu bytes", strlen(from));
+    memcpy(w.path, from, strlen(from) + 1);
+    walk_here(&w);
+    lk_free(&w.seen);
+    return w.st;
 }

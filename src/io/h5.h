@@ -46,28 +46,38 @@ enum { LK_H5_MAX_AXES = 8 };
 typedef struct lk_h5_info {
     lk_h5_type type;
     bool       big_endian;
+    bool       plain; /* IEEE floats, integers of all their bits: the bytes alone tell the numbers */
     int        n_axes;
     int64_t    axis[LK_H5_MAX_AXES];
     bool       chunked;
     int64_t    chunk[LK_H5_MAX_AXES];
-    int64_t    file_offset; /* contiguous, allocated: byte offset for pread; else -1 */
+    int64_t    file_offset; /* contiguous, allocated, plain: byte offset for pread; else -1 */
     char       filters[64]; /* "deflate,shuffle" or "" */
 } lk_h5_info;
 
-/** Calls visit for each child of the group, by name; `is_group` tells groups from datasets. */
-typedef lk_status lk_h5_visit(void *context, const char *name, bool is_group);
-lk_status         lk_h5_list(lk_h5 *file, const char *group, lk_h5_visit *visit, void *context);
+typedef enum lk_h5_kind { LK_H5_GROUP, LK_H5_DATASET } lk_h5_kind;
+
+/** Calls visit for each group and dataset at or below `from`, in the order of names. Only hard links are
+ * followed; what several of them lead to is met once. More than 100,000 objects or 32 levels: LK_E_DATA. */
+typedef lk_status lk_h5_visit(void *context, const char *path, lk_h5_kind kind);
+lk_status         lk_h5_walk(lk_h5 *file, const char *from, lk_h5_visit *visit, void *context);
 bool              lk_h5_exists(lk_h5 *file, const char *path);
 bool              lk_h5_is_group(lk_h5 *file, const char *path);
 
-/** Missing path, strange type, a filter that HDF5 lacks (named): LK_E_DATA with file and path. */
+/** Missing path, strange type, a filter that HDF5 lacks (named), values that claim to be more than the file
+ * can hold: LK_E_DATA with file and path. Booleans of h5py (enumerations) count as the integers they are
+ * stored as. */
 lk_status lk_h5_stat(lk_h5 *file, const char *path, lk_h5_info *info);
 
 /** Reads a box [start, start+count) per axis, converted to the memory type, into out. */
 lk_status lk_h5_read(lk_h5 *file, const char *path, const int64_t *start, const int64_t *count,
                      lk_h5_type memory_type, void *out);
-/** One decoded chunk, raw little- or big-endian as stored (filters undone), see lk_h5_info. */
-lk_status lk_h5_read_chunk(lk_h5 *file, const char *path, const int64_t *chunk_index, void *out);
+/** Bytes of an element as it is stored, whatever its type, and axes; *bytes is 0 where elements lead to
+ * values elsewhere in the file (lists of varying length). For those who copy or hash what they need not
+ * understand. */
+lk_status lk_h5_stat_raw(lk_h5 *file, const char *path, lk_h5_info *info, size_t *bytes);
+lk_status lk_h5_read_raw(lk_h5 *file, const char *path, const int64_t *start, const int64_t *count,
+                         void *out);
 /** Array of strings, each owned (lk_free), and the array itself. */
 lk_status lk_h5_read_strings(lk_h5 *file, const char *path, char ***texts, int64_t *n);
 
@@ -96,5 +106,10 @@ lk_status lk_h5_get_text(lk_h5 *file, const char *object, const char *name, char
 lk_status lk_h5_get_texts(lk_h5 *file, const char *object, const char *name, char ***texts, int64_t *n);
 lk_status lk_h5_get_doubles(lk_h5 *file, const char *object, const char *name, double **values, int64_t *n);
 lk_status lk_h5_get_int(lk_h5 *file, const char *object, const char *name, int64_t *value);
+
+/** Calls visit for each attribute of an object, by name: its elements as stored, or its texts with a NUL
+ * behind each. Lists of varying length have no bytes (NULL, 0). */
+typedef lk_status lk_h5_visit_attribute(void *context, const char *name, const void *bytes, size_t size);
+lk_status lk_h5_each_attribute(lk_h5 *file, const char *object, lk_h5_visit_attribute *visit, void *context);
 
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/str.h"
 #include "io/h5_internal.h"
 
 /* Makes missing groups, so that a group may be known by its attributes alone. Called under the lock. */
@@ -204,5 +205,107 @@ lk_status lk_h5_get_text(lk_h5 *file, const char *object, const char *name, char
             lk_free(&texts[i]);
     }
     lk_free(&texts);
+    return st;
+}
+
+/* ---- all of them ---- */
+
+typedef struct attribute_list {
+    char  **names; /* owned */
+    int64_t n, capacity;
+} attribute_list;
+
+static herr_t collect_name(hid_t object, const char *name, const H5A_info_t *info, void *context)
+{
+    attribute_list *list = context;
+    (void)object, (void)info;
+    if (list->n == list->capacity) return 0;
+    return lk_strdup(name, &list->names[list->n++]) == LK_OK ? 0 : -1;
+}
+
+static lk_status attribute_names(lk_h5 *file, const char *object, attribute_list *list)
+{
+    lk_status  st = LK_OK;
+    H5O_info_t info;
+    hsize_t    at = 0;
+    lk_h5_lock();
+    hid_t owner = lk_h5_open_object(file, object);
+    if (owner < 0 || H5Oget_info2(owner, &info, H5O_INFO_NUM_ATTRS) < 0)
+        st = lk_h5_fail(file, LK_E_DATA, "there is no %s", object);
+    if (st == LK_OK && info.num_attrs > 100000)
+        st = lk_h5_fail(file, LK_E_DATA, "%s has more than 100000 attributes", object);
+    if (st == LK_OK) {
+        list->capacity = (int64_t)info.num_attrs;
+        st = LK_ALLOC(list->capacity, &list->names);
+    }
+    if (st == LK_OK && H5Aiterate2(owner, H5_INDEX_NAME, H5_ITER_INC, &at, collect_name, list) < 0)
+        st = lk_h5_fail(file, LK_E_DATA, "the attributes of %s cannot be listed", object);
+    if (owner >= 0) H5Oclose(owner);
+    lk_h5_unlock();
+    return st;
+}
+
+/* One attribute's elements as they are stored; *texts instead where it holds texts of varying length. */
+static lk_status attribute_bytes(lk_h5 *file, const char *object, const char *name, char **bytes,
+                                 size_t *size, bool *texts)
+{
+    hid_t     attribute;
+    int64_t   n = 0;
+    lk_status st;
+    lk_h5_lock();
+    st = open_attribute(file, object, name, &attribute, &n);
+    if (st == LK_OK) {
+        hid_t type = H5Aget_type(attribute);
+        *texts = H5Tis_variable_str(type) > 0;
+        if (H5Tdetect_class(type, H5T_VLEN) <= 0 && !*texts) {
+            if (__builtin_mul_overflow((size_t)n, H5Tget_size(type), size) || *size > 1 << 26)
+                st = lk_h5_fail(file, LK_E_DATA, "attribute %s of %s is larger than 64 MiB", name, object);
+            if (st == LK_OK) st = LK_ALLOC(*size + 1, bytes);
+            if (st == LK_OK && n > 0 && H5Aread(attribute, type, *bytes) < 0)
+                st = lk_h5_fail(file, LK_E_DATA, "attribute %s of %s cannot be read", name, object);
+        }
+        H5Tclose(type);
+        H5Aclose(attribute);
+    }
+    lk_h5_unlock();
+    return st;
+}
+
+static lk_status visit_one(lk_h5 *file, const char *object, const char *name, lk_h5_visit_attribute *visit,
+                           void *context)
+{
+    lk_status st = LK_OK;
+    char     *bytes = NULL, **texts = NULL;
+    size_t    size = 0;
+    int64_t   n = 0;
+    bool      is_text = false;
+    lk_str    joined;
+    lk_str_init(&joined);
+    LK_TRY(attribute_bytes(file, object, name, &bytes, &size, &is_text));
+    if (!is_text) {
+        LK_TRY(visit(context, name, bytes, size));
+        goto done;
+    }
+    LK_TRY(lk_h5_get_texts(file, object, name, &texts, &n));
+    for (int64_t i = 0; i < n; i++) lk_str_append_bytes(&joined, texts[i], strlen(texts[i]) + 1);
+    LK_CHECK(!joined.failed, LK_E_NOMEM, "no memory for attribute %s", name);
+    LK_TRY(visit(context, name, lk_str_text(&joined), joined.size));
+done:
+    for (int64_t i = 0; i < n; i++) lk_free(&texts[i]);
+    lk_free(&texts);
+    lk_free(&bytes);
+    lk_str_clear(&joined);
+    return st;
+}
+
+lk_status lk_h5_each_attribute(lk_h5 *file, const char *object, lk_h5_visit_attribute *visit, void *context)
+{
+    attribute_list list = {0};
+    lk_status      st = attribute_names(file, object, &list);
+    for (int64_t i = 0; i < list.n; i++) {
+        if (st == LK_OK) st = visit_one(file, object, list.names[i], visit, context);
+        lk_free(&list.names[i]);
+    }
+    lk_free(&list.names);
     return st;
 }

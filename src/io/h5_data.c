@@ -50,26 +50,64 @@ static size_t type_bytes(lk_h5_type type)
 
 /* ---- stat ---- */
 
+/* All bits of the element in use, as IEEE 754 and two's complement have them: what bytes alone tell. */
+static bool is_plain_integer(hid_t type)
+{
+    return H5Tget_precision(type) == 8 * H5Tget_size(type) && H5Tget_offset(type) == 0;
+}
+
+static bool is_plain_float(hid_t type)
+{
+    size_t sign, exponent, exponent_bits, fraction, fraction_bits;
+    size_t size = H5Tget_size(type), wanted = size == 2 ? 5 : size == 4 ? 8 : 11;
+    if (!is_plain_integer(type) || H5Tget_norm(type) != H5T_NORM_IMPLIED) return false;
+    if (H5Tget_fields(type, &sign, &exponent, &exponent_bits, &fraction, &fraction_bits) < 0) return false;
+    return sign == 8 * size - 1 && exponent_bits == wanted && fraction_bits == 8 * size - 1 - wanted &&
+           exponent == fraction_bits && fraction == 0 &&
+           H5Tget_ebias(type) == ((size_t)1 << (wanted - 1)) - 1;
+}
+
+/* Booleans of h5py are an enumeration over bytes: read as the integers they are stored as. */
+static hid_t number_type(hid_t dataset)
+{
+    hid_t type = H5Dget_type(dataset);
+    if (H5Tget_class(type) != H5T_ENUM) return type;
+    hid_t base = H5Tget_super(type);
+    H5Tclose(type);
+    return base;
+}
+
 static lk_status classify(const lk_h5 *file, const char *path, hid_t type, lk_h5_info *info)
 {
     H5T_class_t kind = H5Tget_class(type);
     size_t      size = H5Tget_size(type);
-    info->big_endian = H5Tget_order(type) == H5T_ORDER_BE;
+    H5T_order_t order = H5Tget_order(type);
+    info->big_endian = order == H5T_ORDER_BE;
     if (kind == H5T_STRING) {
         info->type = LK_H5_STRING;
         return LK_OK;
     }
+    info->plain = order == H5T_ORDER_LE || order == H5T_ORDER_BE;
     if (kind == H5T_INTEGER && (size == 1 || size == 2 || size == 4 || size == 8)) {
         bool is_signed = H5Tget_sign(type) == H5T_SGN_2;
         int  power = size == 1 ? 0 : size == 2 ? 1 : size == 4 ? 2 : 3;
         info->type = (lk_h5_type)(LK_H5_I8 + 2 * power + !is_signed);
+        info->plain = info->plain && is_plain_integer(type);
         return LK_OK;
     }
     if (kind == H5T_FLOAT && (size == 2 || size == 4 || size == 8)) {
         info->type = size == 2 ? LK_H5_F16 : size == 4 ? LK_H5_F32 : LK_H5_F64;
+        info->plain = info->plain && is_plain_float(type);
         return LK_OK;
     }
-    return lk_h5_fail(file, LK_E_DATA, "%s has a type that is neither an integer, a float nor text", path);
+    return lk_h5_fail(file, LK_E_DATA,
+                      "%s holds %s; integers and floats of at most 64 bits, and texts, are read", path,
+                      kind == H5T_COMPOUND  ? "records (a compound type)"
+                      : kind == H5T_VLEN    ? "lists of varying length"
+                      : kind == H5T_ARRAY   ? "arrays in its elements"
+                      : kind == H5T_FLOAT   ? "floats of another size"
+                      : kind == H5T_INTEGER ? "integers of another size"
+                                            : "neither integers, floats nor texts");
 }
 
 static lk_status check_filters(const lk_h5 *file, const char *path, hid_t create, lk_h5_info *info)
@@ -103,20 +141,61 @@ static lk_status check_filters(const lk_h5 *file, const char *path, hid_t create
     return LK_OK;
 }
 
-static lk_status describe_layout(const lk_h5 *file, const char *path, hid_t dataset, lk_h5_info *info)
+static const int64_t CHUNK_BYTES_MOST = (int64_t)1 << 30; /* unpacking takes as much memory */
+
+/* Deflate packs at most 1032 bytes into one, scaleoffset a constant chunk into some twenty. What claims more
+ * was damaged, or never written: refused before anybody reads, for days, what is not there. */
+static lk_status check_claims(const lk_h5 *file, const char *path, hid_t dataset, int64_t element,
+                              const lk_h5_info *info)
+{
+    enum { PACKED_MOST = 1100 };
+    int64_t claimed = element, chunk = element, has = (int64_t)H5Dget_storage_size(dataset);
+    hsize_t size = 0;
+    for (int i = 0; i < info->n_axes; i++) claimed *= info->axis[i];
+    for (int i = 0; i < info->n_axes && info->chunked; i++) chunk *= info->chunk[i];
+    if (claimed > 0 && has == 0)
+        return lk_h5_fail(file, LK_E_DATA,
+                          "%s was made but never written: it claims %lld bytes of values, the file has none",
+                          path, (long long)claimed);
+    int64_t counted = strstr(info->filters, "scaleoffset") ? claimed / chunk : claimed;
+    if (info->chunked) {
+        counted /= PACKED_MOST;
+    } else {
+        H5Fget_filesize(file->file, &size);
+        has = (int64_t)size;
+    }
+    if (counted <= has) return LK_OK;
+    return lk_h5_fail(file, LK_E_DATA,
+                      "%s claims %lld bytes of values, the file has %lld: damaged, or never written?", path,
+                      (long long)claimed, (long long)has);
+}
+
+static lk_status describe_chunks(const lk_h5 *file, const char *path, hid_t create, int64_t element,
+                                 lk_h5_info *info)
+{
+    hsize_t chunk[LK_H5_MAX_AXES] = {0};
+    double  bytes = (double)element;
+    info->chunked = true;
+    H5Pget_chunk(create, LK_H5_MAX_AXES, chunk);
+    for (int i = 0; i < info->n_axes; i++) bytes *= (double)(info->chunk[i] = (int64_t)chunk[i]);
+    if (bytes > (double)CHUNK_BYTES_MOST)
+        return lk_h5_fail(file, LK_E_DATA,
+                          "%s has chunks of %.0f bytes, at most %lld are read; h5repack -l CHUNK=... makes "
+                          "smaller ones",
+                          path, bytes, (long long)CHUNK_BYTES_MOST);
+    return check_filters(file, path, create, info);
+}
+
+static lk_status describe_layout(const lk_h5 *file, const char *path, hid_t dataset, int64_t element,
+                                 lk_h5_info *info)
 {
     lk_status    st = LK_OK;
     hid_t        create = H5Dget_create_plist(dataset);
     H5D_layout_t layout = H5Pget_layout(create);
-    hsize_t      chunk[LK_H5_MAX_AXES] = {0};
     info->file_offset = -1;
-    if (layout == H5D_CHUNKED) {
-        info->chunked = true;
-        H5Pget_chunk(create, LK_H5_MAX_AXES, chunk);
-        for (int i = 0; i < info->n_axes; i++) info->chunk[i] = (int64_t)chunk[i];
-        st = check_filters(file, path, create, info);
-    }
-    if (st == LK_OK && layout == H5D_CONTIGUOUS) {
+    if (layout == H5D_CHUNKED) st = describe_chunks(file, path, create, element, info);
+    if (st == LK_OK) st = check_claims(file, path, dataset, element, info);
+    if (st == LK_OK && layout == H5D_CONTIGUOUS && info->plain) {
         haddr_t offset = H5Dget_offset(dataset);
         if (offset != HADDR_UNDEF) info->file_offset = (int64_t)offset;
     }
@@ -131,7 +210,9 @@ static lk_status describe_space(const lk_h5 *file, const char *path, hid_t datas
     int64_t   count = 1;
     hid_t     space = H5Dget_space(dataset);
     int       n = H5Sget_simple_extent_ndims(space);
-    if (n < 0 || n > LK_H5_MAX_AXES) {
+    if (H5Sget_simple_extent_type(space) == H5S_NULL) {
+        st = lk_h5_fail(file, LK_E_DATA, "%s is empty: it has no dataspace", path);
+    } else if (n < 0 || n > LK_H5_MAX_AXES) {
         st = lk_h5_fail(file, LK_E_DATA, "%s has %d axes; at most %d are read", path, n, LK_H5_MAX_AXES);
     } else {
         H5Sget_simple_extent_dims(space, axis, NULL);
@@ -177,11 +258,31 @@ lk_status lk_h5_stat(lk_h5 *file, const char *path, lk_h5_info *info)
     lk_h5_lock();
     lk_status st = lk_h5_open_dataset(file, path, &dataset);
     if (st == LK_OK) {
-        hid_t type = H5Dget_type(dataset);
+        hid_t  type = number_type(dataset);
+        size_t size = H5Tget_size(type);
         st = classify(file, path, type, info);
         H5Tclose(type);
         if (st == LK_OK) st = describe_space(file, path, dataset, info);
-        if (st == LK_OK) st = describe_layout(file, path, dataset, info);
+        if (st == LK_OK) st = describe_layout(file, path, dataset, (int64_t)size, info);
+        H5Dclose(dataset);
+    }
+    lk_h5_unlock();
+    return st;
+}
+
+lk_status lk_h5_stat_raw(lk_h5 *file, const char *path, lk_h5_info *info, size_t *bytes)
+{
+    hid_t dataset;
+    *info = (lk_h5_info){.file_offset = -1};
+    lk_h5_lock();
+    lk_status st = lk_h5_open_dataset(file, path, &dataset);
+    if (st == LK_OK) {
+        hid_t type = H5Dget_type(dataset);
+        bool  away = H5Tdetect_class(type, H5T_VLEN) > 0 || H5Tis_variable_str(type) > 0;
+        *bytes = away ? 0 : H5Tget_size(type);
+        st = describe_space(file, path, dataset, info);
+        if (st == LK_OK) st = describe_layout(file, path, dataset, (int64_t)H5Tget_size(type), info);
+        H5Tclose(type);
         H5Dclose(dataset);
     }
     lk_h5_unlock();
@@ -226,18 +327,73 @@ static void close_box(box *b)
     if (b->disk >= 0) H5Sclose(b->disk);
 }
 
+/* HDF5 converts no enumeration to integers: those are read as stored and converted here. */
+static herr_t read_numbers(hid_t dataset, const box *b, hid_t type, void *out)
+{
+    hid_t  stored = H5Dget_type(dataset);
+    herr_t result = -1;
+    if (H5Tget_class(stored) != H5T_ENUM) {
+        result = H5Dread(dataset, type, b->memory, b->disk, H5P_DEFAULT, out);
+    } else {
+        hid_t base = H5Tget_super(stored);
+        if (H5Tget_size(base) <= H5Tget_size(type) &&
+            H5Dread(dataset, stored, b->memory, b->disk, H5P_DEFAULT, out) >= 0)
+            result = H5Tconvert(base, type, (size_t)H5Sget_select_npoints(b->memory), out, NULL, H5P_DEFAULT);
+        H5Tclose(base);
+    }
+    H5Tclose(stored);
+    return result;
+}
+
+void lk_h5_drop_kept(lk_h5 *file)
+{
+    for (int i = 0; i < LK_H5_KEPT; i++) {
+        if (file->kept[i].path) H5Dclose(file->kept[i].dataset);
+        lk_free(&file->kept[i].path);
+    }
+}
+
+/* An open dataset, the file's own: not to be closed. HDF5 shall keep no chunks of it: callers take whole ones
+ * and keep them themselves. */
+static lk_status keep_dataset(lk_h5 *file, const char *path, hid_t *dataset)
+{
+    lk_status st = LK_OK;
+    for (int i = 0; i < LK_H5_KEPT; i++)
+        if (file->kept[i].path && !strcmp(file->kept[i].path, path)) {
+            *dataset = file->kept[i].dataset;
+            return LK_OK;
+        }
+    st = lk_h5_open_dataset(file, path, dataset);
+    if (st != LK_OK) return st;
+    H5Dclose(*dataset);
+    hid_t access = lk_h5_stay_inside(H5P_DATASET_ACCESS);
+    H5Pset_chunk_cache(access, 0, 0, H5D_CHUNK_CACHE_W0_DEFAULT);
+    *dataset = H5Dopen2(file->file, path, access);
+    H5Pclose(access);
+    if (*dataset < 0) return lk_h5_fail(file, LK_E_DATA, "%s cannot be opened", path);
+    int at = file->next_kept;
+    file->next_kept = (at + 1) % LK_H5_KEPT;
+    if (file->kept[at].path) H5Dclose(file->kept[at].dataset);
+    lk_free(&file->kept[at].path);
+    st = lk_strdup(path, &file->kept[at].path);
+    if (st == LK_OK)
+        file->kept[at].dataset = *dataset;
+    else
+        H5Dclose(*dataset);
+    return st;
+}
+
 static lk_status read_box(lk_h5 *file, const char *path, const int64_t *start, const int64_t *count,
                           hid_t type, void *out)
 {
     hid_t     dataset;
     box       b = {-1, -1};
-    lk_status st = lk_h5_open_dataset(file, path, &dataset);
+    lk_status st = keep_dataset(file, path, &dataset);
     if (st != LK_OK) return st;
     st = select_box(file, path, dataset, start, count, &b);
-    if (st == LK_OK && H5Dread(dataset, type, b.memory, b.disk, H5P_DEFAULT, out) < 0)
+    if (st == LK_OK && read_numbers(dataset, &b, type, out) < 0)
         st = lk_h5_fail(file, LK_E_DATA, "%s cannot be read: cut short or damaged?", path);
     close_box(&b);
-    H5Dclose(dataset);
     return st;
 }
 
@@ -250,59 +406,22 @@ lk_status lk_h5_read(lk_h5 *file, const char *path, const int64_t *start, const 
     return st;
 }
 
-/* A chunk at the edge is read clipped, then spread to its full size; the rest is zero. */
-static void spread(const int64_t *full, const int64_t *part, int axes, size_t element, const char *packed,
-                   char *out)
+lk_status lk_h5_read_raw(lk_h5 *file, const char *path, const int64_t *start, const int64_t *count, void *out)
 {
-    int64_t rows = 1, row = axes ? part[axes - 1] : 1;
-    for (int i = 0; i < axes - 1; i++) rows *= part[i];
-    for (int64_t r = 0; r < rows; r++) {
-        int64_t rest = r, at = 0, stride = axes ? full[axes - 1] : 1;
-        for (int i = axes - 2; i >= 0; i--) {
-            at += rest % part[i] * stride;
-            rest /= part[i];
-            stride *= full[i];
-        }
-        memcpy(out + (size_t)at * element, packed + (size_t)(r * row) * element, (size_t)row * element);
-    }
-}
-
-lk_status lk_h5_read_chunk(lk_h5 *file, const char *path, const int64_t *chunk_index, void *out)
-{
-    lk_status  st = LK_OK;
-    lk_h5_info info;
-    int64_t    start[LK_H5_MAX_AXES], count[LK_H5_MAX_AXES], whole = 1, n = 1;
-    char      *packed = NULL;
-    hid_t      dataset, type;
-    LK_TRY(lk_h5_stat(file, path, &info));
-    LK_CHECK(info.chunked, LK_E_BUG, "%s: %s has no chunks", file->label, path);
-    for (int i = 0; i < info.n_axes; i++) {
-        LK_CHECK(chunk_index[i] >= 0 && chunk_index[i] <= (info.axis[i] - 1) / info.chunk[i] &&
-                     info.axis[i] > 0,
-                 LK_E_DATA, "%s: %s has no chunk %lld along axis %d of length %lld", file->label, path,
-                 (long long)chunk_index[i], i, (long long)info.axis[i]);
-        start[i] = chunk_index[i] * info.chunk[i];
-        count[i] = info.axis[i] - start[i] < info.chunk[i] ? info.axis[i] - start[i] : info.chunk[i];
-        whole *= info.chunk[i];
-        n *= count[i];
-    }
-    size_t element = type_bytes(info.type);
-    if (n != whole) LK_TRY(lk_alloc_array((size_t)n, element, (void **)&packed));
+    hid_t     dataset, type;
+    box       b = {-1, -1};
+    lk_status st;
     lk_h5_lock();
-    st = lk_h5_open_dataset(file, path, &dataset);
+    st = keep_dataset(file, path, &dataset);
     if (st == LK_OK) {
-        type = H5Dget_type(dataset); /* as stored: the caller knows the byte order */
-        H5Dclose(dataset);
-        st = read_box(file, path, start, count, type, packed ? packed : out);
+        type = H5Dget_type(dataset);
+        st = select_box(file, path, dataset, start, count, &b);
+        if (st == LK_OK && H5Dread(dataset, type, b.memory, b.disk, H5P_DEFAULT, out) < 0)
+            st = lk_h5_fail(file, LK_E_DATA, "%s cannot be read: cut short or damaged?", path);
+        close_box(&b);
         H5Tclose(type);
     }
     lk_h5_unlock();
-    if (st == LK_OK && packed) {
-        memset(out, 0, (size_t)whole * element);
-        spread(info.chunk, count, info.n_axes, element, packed, out);
-    }
-done:
-    lk_free(&packed);
     return st;
 }
 

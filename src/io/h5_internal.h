@@ -7,10 +7,18 @@
 
 #include "io/h5.h"
 
+enum { LK_H5_KEPT = 8 };
+
 struct lk_h5 {
     char  label[512]; /* what messages call the file */
     hid_t file;
-    hid_t access; /* property list of the core driver, or -1 */
+    hid_t access; /* property list of the file's driver, or -1 */
+    /* Datasets that are read again and again stay open: finding one costs more than reading a small chunk. */
+    struct {
+        char *path; /* owned; NULL: free */
+        hid_t dataset;
+    } kept[LK_H5_KEPT];
+    int next_kept;
 };
 
 void lk_h5_lock(void);
@@ -26,6 +34,11 @@ hid_t lk_h5_memory_type(lk_h5_type type); /* a native type of the library: not t
 hid_t lk_h5_text_type(void);
 /** Opens the object, refusing links that leave the file. Called under the lock. */
 hid_t lk_h5_open_object(const lk_h5 *file, const char *path);
+/** Forgets the datasets that lk_h5_read has kept open. Called under the lock. */
+void lk_h5_drop_kept(lk_h5 *file);
+/** How links are followed wherever a path is looked up: never out of the file. A property list of `kind`, to
+ * be closed. */
+hid_t lk_h5_stay_inside(hid_t kind);
 /** Makes the groups that PATH stands in (or PATH itself, if `self`). Called under the lock. */
 lk_status lk_h5_make_groups(lk_h5 *file, const char *path, bool self);
 lk_status lk_h5_open_dataset(const lk_h5 *file, const char *path, hid_t *dataset);

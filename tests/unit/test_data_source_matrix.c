@@ -260,6 +260,119 @@ static void samples_in_the_last_axis_and_halves_are_read(void **state)
     unlink(name);
 }
 
+/* Types that only HDF5's own conversion reads right: their bytes look like halves, shorts and bytes. */
+static void numbers_in_other_clothes_are_read_by_value(void **state)
+{
+    hid_t brain = H5Tcopy(H5T_IEEE_F32LE), twelve = H5Tcopy(H5T_STD_I16BE),
+          truth = H5Tenum_create(H5T_STD_I8LE);
+    int8_t no = 0, yes = 1;
+    H5Tset_fields(brain, 15, 7, 8, 0, 7); /* bfloat16 */
+    H5Tset_size(brain, 2);
+    H5Tset_ebias(brain, 127);
+    H5Tset_precision(twelve, 12);
+    H5Tset_offset(twelve, 3);
+    H5Tenum_insert(truth, "FALSE", &no); /* numpy.bool_ as h5py stores it */
+    H5Tenum_insert(truth, "TRUE", &yes);
+    const struct {
+        hid_t  type;
+        double value[2];
+    } cases[] = {{brain, {1.5, -2.03125}}, {twelve, {-700, 2047}}, {truth, {0, 1}}};
+    char                     name[64];
+    const char              *files[] = {name};
+    const lk_dataset_options one = {.path = "/x"};
+    lk_field_options         field = {.name = "x", .datasets = &one, .n_datasets = 1};
+    lk_data_options          options = {.inputs = &field,
+                                        .n_inputs = 1,
+                                        .targets = &field,
+                                        .n_targets = 1,
+                                        .train = {.files = files, .n_files = 1}};
+    (void)state;
+    snprintf(name, sizeof name, "clothes_%d.h5", (int)getpid());
+    for (int k = 0; k < 3; k++) {
+        for (int how = 0; how < LAYOUTS; how++) {
+            double  values[2 * N];
+            int8_t  truths[2 * N];
+            hsize_t size[2] = {N, 2}, chunk[2] = {4, 2};
+            hid_t   access = H5Pcreate(H5P_FILE_CREATE), create = H5Pcreate(H5P_DATASET_CREATE);
+            for (int i = 0; i < 2 * N; i++) {
+                values[i] = cases[k].value[i * 7 % 5 % 2];
+                truths[i] = values[i] > 0.5;
+            }
+            H5Pset_userblock(access, 512); /* offsets in the file are not offsets behind the block */
+            hid_t file = H5Fcreate(name, H5F_ACC_TRUNC, access, H5P_DEFAULT);
+            if (how != CONTIGUOUS) H5Pset_chunk(create, 2, chunk);
+            hid_t space = H5Screate_simple(2, size, NULL);
+            hid_t x = H5Dcreate2(file, "/x", cases[k].type, space, H5P_DEFAULT, create, H5P_DEFAULT);
+            assert_true(H5Dwrite(x, k == 2 ? truth : H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT,
+                                 k == 2 ? (void *)truths : (void *)values) >= 0);
+            H5Dclose(x);
+            H5Sclose(space);
+            H5Pclose(create);
+            H5Pclose(access);
+            H5Fclose(file);
+            for (int resident = 0; resident < 2; resident++) {
+                lk_data        *data = NULL;
+                lk_data_reader *reader = NULL;
+                float           got[N][2], again[N][2];
+                int64_t         index[N], sample[N];
+                void           *in[] = {got}, *out[] = {again};
+                lk_column_resident_bytes = resident ? 1 << 20 : 0;
+                for (int i = 0; i < N; i++) index[i] = i;
+                field.normalise = LK_NORMALISE_GIVEN; /* numbers, not indices */
+                field.mean = (double[]){0};
+                field.std = (double[]){1};
+                field.n_given = 1;
+                assert_ok(lk_data_open(&options, 1, NULL, &data));
+                assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, &reader));
+                assert_ok(lk_data_read(reader, N, index, in, out, NULL, NULL, sample));
+                for (int i = 0; i < 2 * N; i++) assert_true((double)got[i / 2][i % 2] == values[i]);
+                lk_data_reader_destroy(&reader);
+                lk_data_close(&data);
+            }
+        }
+    }
+    H5Tclose(brain);
+    H5Tclose(twelve);
+    H5Tclose(truth);
+    unlink(name);
+}
+
+/* A user block moves everything: plain numbers are found behind it, too. */
+static void a_user_block_is_skipped(void **state)
+{
+    char            name[64];
+    const char     *files[] = {name};
+    hsize_t         size[2] = {N, 2}, n = N;
+    double          values[2 * N], labels[N];
+    float           got[N][2], y[N];
+    int64_t         index[N], sample[N];
+    void           *in[] = {got}, *out[] = {y};
+    lk_data_options options = {.train = {.files = files, .n_files = 1}};
+    lk_data        *data = NULL;
+    lk_data_reader *reader = NULL;
+    (void)state;
+    snprintf(name, sizeof name, "block_%d.h5", (int)getpid());
+    for (int i = 0; i < 2 * N; i++) values[i] = i * 0.25;
+    for (int i = 0; i < N; i++) labels[index[i] = i] = i * 0.5;
+    hid_t create = H5Pcreate(H5P_FILE_CREATE);
+    H5Pset_userblock(create, 2048);
+    hid_t file = H5Fcreate(name, H5F_ACC_TRUNC, create, H5P_DEFAULT);
+    put(file, "/x", H5T_IEEE_F64BE, CONTIGUOUS, 2, size, values);
+    put(file, "/y", H5T_IEEE_F32LE, CONTIGUOUS, 1, &n, labels);
+    H5Fclose(file);
+    H5Pclose(create);
+    lk_column_resident_bytes = 0;
+    assert_ok(lk_data_open(&options, 1, NULL, &data));
+    assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, &reader));
+    assert_ok(lk_data_read(reader, N, index, in, out, NULL, NULL, sample));
+    for (int i = 0; i < N; i++)
+        assert_true((double)got[i][0] == values[2 * i] && (double)got[i][1] == values[2 * i + 1] &&
+                    (double)y[i] == labels[i]);
+    lk_data_reader_destroy(&reader);
+    lk_data_close(&data);
+    unlink(name);
+}
+
 /* A dataset of terabytes in a file of kilobytes: refused at once, not read for days. */
 static void claims_beyond_the_file_are_refused(void **state)
 {
@@ -279,7 +392,22 @@ static void claims_beyond_the_file_are_refused(void **state)
     H5Sclose(space);
     H5Fclose(file);
     assert_int_equal(lk_data_open(&options, 1, NULL, &data), LK_E_DATA);
-    assert_non_null(strstr(lk_error_message(), "/x claims 8000000000000 bytes"));
+    assert_non_null(
+        strstr(lk_error_message(), "/x was made but never written: it claims 8000000000000 bytes of values"));
+    file = H5Fopen(name, H5F_ACC_RDWR, H5P_DEFAULT); /* one chunk of all those */
+    hid_t   x = H5Dopen2(file, "/x", H5P_DEFAULT), disk = H5Dget_space(x);
+    hsize_t first[2] = {0, 0}, one[2] = {1, 1};
+    double  value = 1;
+    H5Sselect_hyperslab(disk, H5S_SELECT_SET, first, NULL, one, NULL);
+    hid_t memory = H5Screate_simple(2, one, NULL);
+    assert_true(H5Dwrite(x, H5T_NATIVE_DOUBLE, memory, disk, H5P_DEFAULT, &value) >= 0);
+    H5Sclose(memory);
+    H5Sclose(disk);
+    H5Dclose(x);
+    H5Fclose(file);
+    assert_int_equal(lk_data_open(&options, 1, NULL, &data), LK_E_DATA);
+    assert_non_null(
+        strstr(lk_error_message(), "/x claims 8000000000000 bytes of values, the file has 512000"));
     unlink(name);
 }
 
@@ -332,6 +460,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_of_file_gives_the_same_batches),
+        cmocka_unit_test(numbers_in_other_clothes_are_read_by_value),
+        cmocka_unit_test(a_user_block_is_skipped),
         cmocka_unit_test(claims_beyond_the_file_are_refused),
         cmocka_unit_test(more_files_than_handles_are_read),
         cmocka_unit_test(samples_in_the_last_axis_and_halves_are_read),

@@ -155,34 +155,6 @@ static void the_offset_leads_to_the_bytes(void **state)
     lk_h5_abandon(&file);
 }
 
-static void chunks_come_whole_with_zeros_behind_the_edge(void **state)
-{
-    static const int64_t chunk[2] = {3, 2};
-    lk_h5               *file;
-    float                values[N], part[6];
-    (void)state;
-    for (int i = 0; i < N; i++) values[i] = (float)i + 0.5f;
-    assert_ok(lk_h5_create(path, &file));
-    assert_ok(lk_h5_write_chunked(file, "/x", LK_H5_F32, 2, SHAPE, chunk, 4, values));
-    assert_ok(lk_h5_close(&file));
-    assert_ok(lk_h5_open(path, &file));
-    for (int64_t r = 0; r < 3; r++) {
-        for (int64_t c = 0; c < 3; c++) {
-            int64_t index[2] = {r, c};
-            memset(part, 0x77, sizeof part);
-            assert_ok(lk_h5_read_chunk(file, "/x", index, part));
-            for (int64_t i = 0; i < 6; i++) {
-                int64_t row = 3 * r + i / 2, column = 2 * c + i % 2;
-                bool    inside = row < ROWS && column < COLUMNS;
-                assert_true(part[i] == (inside ? values[row * COLUMNS + column] : 0));
-            }
-        }
-    }
-    static const int64_t outside[][2] = {{3, 0}, {0, 3}, {-1, 0}, {1000, 1000}};
-    for (size_t i = 0; i < 4; i++) assert_status(lk_h5_read_chunk(file, "/x", outside[i], part), LK_E_DATA);
-    lk_h5_abandon(&file);
-}
-
 static void boxes_are_written_where_they_belong(void **state)
 {
     lk_h5  *file;
@@ -337,10 +309,10 @@ static void an_unknown_filter_is_named(void **state)
     lk_h5_abandon(&file);
 }
 
-static lk_status count_child(void *context, const char *name, bool is_group)
+static lk_status count_dataset(void *context, const char *name, lk_h5_kind kind)
 {
-    (void)name, (void)is_group;
-    ++*(int *)context;
+    (void)name;
+    *(int *)context += kind == LK_H5_DATASET;
     return LK_OK;
 }
 
@@ -381,8 +353,71 @@ static void what_leads_out_of_the_file_is_refused(void **state)
             fail_msg("%s was read", ways[i]);
     }
     assert_false(lk_h5_is_group(file, "root") || lk_h5_is_group(file, "loop"));
-    assert_ok(lk_h5_list(file, "/", count_child, &n));
+    assert_ok(lk_h5_walk(file, "/", count_dataset, &n));
     assert_int_equal(n, 2); /* links are not shown, the two datasets are, and refused above */
+    lk_h5_abandon(&file);
+}
+
+typedef struct visited {
+    char text[256];
+} visited;
+
+static lk_status note(void *context, const char *where, lk_h5_kind kind)
+{
+    visited *v = context;
+    size_t   used = strlen(v->text);
+    snprintf(v->text + used, sizeof v->text - used, "%s%s ", kind == LK_H5_GROUP ? "g" : "d", where);
+    return LK_OK;
+}
+
+static void a_walk_meets_each_object_once(void **state)
+{
+    int32_t values[2] = {1, 2};
+    int64_t two[1] = {2};
+    lk_h5  *file;
+    visited v = {""};
+    (void)state;
+    assert_ok(lk_h5_create(path, &file));
+    assert_ok(lk_h5_write(file, "/b/x", LK_H5_I32, 1, two, values));
+    assert_ok(lk_h5_write(file, "/a/c/y", LK_H5_I32, 1, two, values));
+    assert_ok(lk_h5_close(&file));
+    hid_t out = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+    H5Lcreate_hard(out, "/", out, "/a/c/ring", H5P_DEFAULT, H5P_DEFAULT);
+    H5Lcreate_hard(out, "/a", out, "/b/a_again", H5P_DEFAULT, H5P_DEFAULT);
+    H5Lcreate_soft("/b/x", out, "/a/soft", H5P_DEFAULT, H5P_DEFAULT);
+    H5Fclose(out);
+    assert_ok(lk_h5_open(path, &file));
+    assert_ok(lk_h5_walk(file, "/", note, &v));
+    assert_string_equal(v.text, "g/ g/a g/a/c d/a/c/y g/b d/b/x ");
+    v.text[0] = 0;
+    assert_ok(lk_h5_walk(file, "/b/x", note, &v));
+    assert_string_equal(v.text, "d/b/x ");
+    lk_h5_abandon(&file);
+}
+
+static lk_status note_attribute(void *context, const char *name, const void *bytes, size_t size)
+{
+    visited *v = context;
+    size_t   used = strlen(v->text);
+    unsigned sum = 0;
+    for (size_t i = 0; i < size; i++) sum += ((const unsigned char *)bytes)[i];
+    snprintf(v->text + used, sizeof v->text - used, "%s:%zu:%u ", name, size, sum);
+    return LK_OK;
+}
+
+static void all_attributes_are_shown_by_name(void **state)
+{
+    static const char *const words[] = {"a", "bc"};
+    lk_h5                   *file;
+    visited                  v = {""};
+    double                   numbers[2] = {0, 0};
+    (void)state;
+    assert_ok(lk_h5_create(path, &file));
+    assert_ok(lk_h5_put_texts(file, "/g", "words", words, 2));
+    assert_ok(lk_h5_put_doubles(file, "/g", "numbers", numbers, 2));
+    assert_ok(lk_h5_put_int(file, "/g", "count", 258));
+    assert_ok(lk_h5_each_attribute(file, "/g", note_attribute, &v));
+    assert_string_equal(v.text, "count:8:3 numbers:16:0 words:5:294 ");
     lk_h5_abandon(&file);
 }
 
@@ -410,14 +445,11 @@ static void wrong_files_are_named(void **state)
 int main(void)
 {
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-    const struct CMUnitTest tests[] = {CASE(types_orders_and_layouts_come_back),
-                                       CASE(the_offset_leads_to_the_bytes),
-                                       CASE(chunks_come_whole_with_zeros_behind_the_edge),
-                                       CASE(boxes_are_written_where_they_belong),
-                                       CASE(texts_and_attributes_come_back),
-                                       CASE(cut_files_and_noise_are_survived),
-                                       CASE(an_unknown_filter_is_named),
-                                       CASE(what_leads_out_of_the_file_is_refused),
-                                       CASE(wrong_files_are_named)};
+    const struct CMUnitTest tests[] = {
+        CASE(types_orders_and_layouts_come_back),    CASE(the_offset_leads_to_the_bytes),
+        CASE(boxes_are_written_where_they_belong),   CASE(texts_and_attributes_come_back),
+        CASE(cut_files_and_noise_are_survived),      CASE(an_unknown_filter_is_named),
+        CASE(what_leads_out_of_the_file_is_refused), CASE(a_walk_meets_each_object_once),
+        CASE(all_attributes_are_shown_by_name),      CASE(wrong_files_are_named)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
