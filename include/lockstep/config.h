@@ -53,6 +53,12 @@ LK_API lk_status lk_config_compare(const lk_config *before, const lk_config *aft
 /** The reference generated from the option table: Markdown. Freed with free(). */
 LK_API lk_status lk_config_reference(char **markdown);
 
+/**
+ * One key of it by its path ("optimizer.adam", "train.lanes", "model.dense.init"): what it takes, its default
+ * and what stands below it, for a terminal. Errors: LK_E_USAGE with the nearest known key. Freed with free().
+ */
+LK_API lk_status lk_config_describe(const char *path, char **text);
+
 /** A commented starting configuration; `description` of a dataset (from lk_data_describe_file) or NULL. */
 LK_API lk_status lk_config_init(const char *dataset_path, char **yaml);
 /** The Slurm batch script for `lockstep config init --slurm`. */

@@ -34,6 +34,10 @@ typedef struct cli_line {
 /** Options and operands in any order, `--` ends options. Errors name the option and the nearest known one. */
 lk_status cli_parse(int argc, char **argv, const cli_option *options, cli_line *line);
 
+/** Of `candidate` and `best` (or NULL) the one that `word` was probably meant to be; NULL if neither is near.
+ */
+const char *cli_nearer(const char *word, const char *candidate, const char *best);
+
 /** "90", "90s", "5min", "2.5h" to seconds. */
 lk_status cli_duration(const char *option, const char *text, double *seconds);
 

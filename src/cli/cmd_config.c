@@ -56,10 +56,13 @@ int cmd_config(int argc, char **argv)
         } else if (!strcmp(verb, "init")) {
             st = init(&line, slurm);
         } else if (!strcmp(verb, "reference")) {
-            st = lk_config_reference(&text);
+            st = line.n_operands > 1 ? lk_config_describe(line.operands[1], &text)
+                                     : lk_config_reference(&text);
+            if (st == LK_E_USAGE) st = cli_usage("config reference: %s", lk_error_message());
             st = put_text(st, &text);
         } else {
-            st = cli_usage("config '%s': expected check, render, init or reference", verb);
+            st = cli_usage("config%s%s%s: check, render, init or reference expected", *verb ? " '" : "", verb,
+                           *verb ? "'" : "");
         }
     }
     return st == LK_OK ? 0 : cli_fail(NULL, st);

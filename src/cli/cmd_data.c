@@ -92,6 +92,7 @@ static lk_status import(int argc, char **argv, char **text)
     if (split.validation + split.test >= 1)
         return cli_usage("--validation and --test leave nothing to train on");
     const char *kind = line.n_operands > 1 ? line.operands[1] : "";
+    if (!*kind) return cli_usage("data import: idx, csv or npy expected; see lockstep help data");
     if (!out) return cli_usage("data import: -o OUT.h5 is missing");
     if (!strcmp(kind, "csv")) return import_csv(&line, target, &split, out, text);
     if (!strcmp(kind, "npy")) {

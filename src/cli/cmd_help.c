@@ -62,7 +62,8 @@ static const struct {
      "included\n"
      "lockstep config init [DATA.h5]                    a commented starting configuration\n"
      "lockstep config init --slurm                      a batch script that requeues itself\n"
-     "lockstep config reference                         every key, as Markdown\n"},
+     "lockstep config reference [KEY]                   every key, as Markdown; or one and what is below "
+     "it\n"},
     {"bench",
      "lockstep bench CONFIG [--set a.b=v]... [--seconds S] [--json]\n"
      "lockstep bench --reduce [--most BYTES] [--json]\n"
@@ -76,7 +77,10 @@ static const struct {
                "\n"
                "Looks for trouble: more ranks than cores, missing shared memory, kernels. Under mpirun also "
                "the launch.\n"},
-    {"help", "lockstep help [VERB]\n"},
+    {"help",
+     "lockstep help [VERB|KEY]\n"
+     "\n"
+     "KEY: a key of the configuration, e.g. lockstep help optimizer.adam or lockstep help train.lanes\n"},
 };
 
 static const char overview[] =
@@ -91,10 +95,21 @@ static const char overview[] =
     "  lockstep bench CONFIG              how fast, and where the time goes\n"
     "  lockstep doctor                    is this machine and launch as it should be?\n"
     "  lockstep help VERB                 more about one of them;  lockstep --version\n"
+    "  lockstep help KEY                  a key of the configuration: optimizer.adam, train.lanes\n"
     "\n"
     "Exit codes: 0 done, 2 command line or config, 65 bad input file, 70 bug, 71 memory, 73 run directory, "
     "74 I/O,\n"
     "75 stopped and resumable, 76 replicas differ, 77 a rank hung, 79 training diverged.\n";
+
+/* `lockstep help optimizer.adam`: a key of the configuration. */
+static int key_help(const char *path)
+{
+    char     *text = NULL;
+    lk_status st = lk_config_describe(path, &text);
+    if (st == LK_OK) fputs(text, stdout);
+    free(text);
+    return st == LK_OK ? 0 : cli_fail(NULL, cli_usage("help: no verb, and %s", lk_error_message()));
+}
 
 int cli_help(const char *verb)
 {
@@ -104,7 +119,7 @@ int cli_help(const char *verb)
         fputs(pages[i].text, stdout);
         return 0;
     }
-    if (verb) return cli_fail(NULL, cli_usage("there is no verb '%s'", verb));
+    if (verb) return key_help(verb);
     fputs(overview, stdout);
     return 0;
 }

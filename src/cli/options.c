@@ -1,6 +1,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,20 +44,34 @@ int cli_fail(const lk_session *session, lk_status status)
     return lk_status_exit_code(status);
 }
 
-/* Letters in common at the front: enough to guess which of a dozen options was meant. */
-static const char *nearest(const char *word, const cli_option *options)
+/* Letters to change, put in or leave out, neighbours exchanged included (optimal string alignment). */
+static int distance(const char *a, const char *b)
 {
-    const char *best = NULL;
-    size_t      most = 2;
-    for (; options->name; options++) {
-        size_t same = 0;
-        while (word[same] && word[same] == options->name[same]) same++;
-        if (same > most) {
-            most = same;
-            best = options->name;
+    enum { MOST = 24 };
+    int    d[MOST + 1][MOST + 1];
+    size_t n = strlen(a), m = strlen(b);
+    if (n > MOST || m > MOST) return MOST;
+    for (size_t i = 0; i <= n; i++)
+        for (size_t j = 0; j <= m; j++) {
+            if (!i || !j) {
+                d[i][j] = (int)(i + j);
+                continue;
+            }
+            int best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+            if (d[i - 1][j] + 1 < best) best = d[i - 1][j] + 1;
+            if (d[i][j - 1] + 1 < best) best = d[i][j - 1] + 1;
+            bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+            if (swapped && d[i - 2][j - 2] + 1 < best) best = d[i - 2][j - 2] + 1;
+            d[i][j] = best;
         }
-    }
-    return best;
+    return d[n][m];
+}
+
+const char *cli_nearer(const char *word, const char *candidate, const char *best)
+{
+    int now = distance(word, candidate);
+    if (now > 2 || now >= (int)strlen(candidate)) return best;
+    return !best || now < distance(word, best) ? candidate : best;
 }
 
 static lk_status take_option(int argc, char **argv, int *i, const cli_option *options, cli_line *line)
@@ -82,7 +97,10 @@ static lk_status take_option(int argc, char **argv, int *i, const cli_option *op
         }
         if (option == &set_option) break;
     }
-    const char *guess = nearest(word, options);
+    char typed[32];
+    snprintf(typed, sizeof typed, "%.*s", (int)length, word);
+    const char *guess = cli_nearer(typed, "set", NULL);
+    for (; options->name; options++) guess = cli_nearer(typed, options->name, guess);
     return cli_usage("%s: unknown option --%.*s%s%s%s", argv[0], (int)length, word,
                      guess ? " (did you mean --" : "", guess ? guess : "", guess ? "?)" : "");
 }

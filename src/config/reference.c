@@ -81,6 +81,12 @@ static const char *fallback(lk_pool *pool, const lk_option *o)
     return lk_pool_printf(pool, "`%s`", o->fallback);
 }
 
+static const char *effect(const lk_option *o)
+{
+    if (o->kind == LK_OPTION_MAP) return "";
+    return o->flags & LK_OPTION_FREE ? "free" : o->flags & LK_OPTION_LENGTH ? "length" : "result";
+}
+
 static bool is_alternative(const char *parent_path)
 {
     const lk_option *parent = lk_option_find(parent_path);
@@ -90,8 +96,7 @@ static bool is_alternative(const char *parent_path)
 /* A row of the table: key, what it takes, default, whether it can change a bit, meaning. */
 static void write_row(lk_pool *pool, const lk_option *o, const char *key, lk_str *out)
 {
-    const char *effect = o->kind == LK_OPTION_MAP ? "" : o->flags & LK_OPTION_FREE ? "free" : "result";
-    lk_str_printf(out, "| `%s` | %s | %s | %s | %s |\n", key, type(pool, o), fallback(pool, o), effect,
+    lk_str_printf(out, "| `%s` | %s | %s | %s | %s |\n", key, type(pool, o), fallback(pool, o), effect(o),
                   o->help);
 }
 
@@ -177,6 +182,78 @@ static void write_all(lk_pool *pool, lk_str *out)
                  "What stands below a name in `data.inputs` and `data.targets`.", out);
     write_shared(pool, "@normalise", "Given normalisation", "What `normalise` takes instead of a word.", out);
     write_shared(pool, "@init", "An initialiser", "What `init` and `bias_init` take.", out);
+}
+
+/* ---- one key ---- */
+
+/* What a run that goes on may have otherwise. */
+static const char *latitude(const lk_option *o)
+{
+    if (o->kind == LK_OPTION_MAP) return "";
+    return o->flags & LK_OPTION_FREE     ? "; may be changed when a run goes on"
+           : o->flags & LK_OPTION_LENGTH ? "; more of it goes on with a run"
+                                         : "";
+}
+
+static void write_line(lk_pool *pool, const lk_option *o, const char *key, lk_str *out)
+{
+    const char *given = o->flags & LK_OPTION_REQUIRED ? "required"
+                        : o->fallback                 ? lk_pool_printf(pool, "default %s", o->fallback)
+                                                      : "";
+    bool        alternative = o->kind == LK_OPTION_MAP && !o->fallback && !(o->flags & LK_OPTION_REQUIRED);
+    lk_str_printf(out, "  %-18s %s", key, o->help ? o->help : "");
+    if (!alternative)
+        lk_str_printf(out, "\n  %-18s   %s%s%s", "", type(pool, o), given[0] ? "; " : "", given);
+    if (effect(o)[0]) lk_str_printf(out, "; %s", effect(o));
+    lk_str_append(out, "\n");
+}
+
+static void write_key(lk_pool *pool, const lk_option *o, const char *path, lk_str *out)
+{
+    lk_str_printf(out, "%s: %s\n", path, o->help ? o->help : "");
+    lk_str_printf(out, "  takes %s%s", type(pool, o), o->flags & LK_OPTION_REQUIRED ? "; required" : "");
+    if (o->fallback) lk_str_printf(out, "; default %s", o->fallback);
+    lk_str_printf(out, "%s\n", latitude(o));
+    if (lk_option_next(o, NULL)) lk_str_append(out, "\n");
+    for (const lk_option *row = NULL; (row = lk_option_next(o, row));)
+        write_line(pool, row, lk_option_name(row), out);
+}
+
+/* The row that a path leads to, through shared groups too: "model.dense.init.constant". */
+static const lk_option *follow(lk_pool *pool, const char *path, lk_str *wrong)
+{
+    const lk_option *at = lk_option_find("");
+    while (*path) {
+        size_t           n = strcspn(path, ".");
+        const char      *name = lk_pool_text(pool, path, n);
+        const lk_option *child = lk_option_child(at, name);
+        if (!child) {
+            lk_str_printf(wrong, "there is no key '%s'%s%s%s", name, at->path[0] ? " in " : "", at->path,
+                          lk_suggest_key(pool, at, name).text);
+            return NULL;
+        }
+        at = child;
+        path += n + (path[n] == '.');
+    }
+    return at;
+}
+
+lk_status lk_config_describe(const char *path, char **text)
+{
+    lk_pool   pool = {0};
+    lk_str    out, wrong;
+    lk_status st = LK_OK;
+    *text = NULL;
+    lk_str_init(&out);
+    lk_str_init(&wrong);
+    const lk_option *option = follow(&pool, path, &wrong);
+    if (option) write_key(&pool, option, path, &out);
+    if (pool.failed) out.failed = true;
+    st = option ? lk_config_hand_over(&out, text) : lk_fail(LK_E_USAGE, "%s", lk_str_text(&wrong));
+    lk_str_clear(&out);
+    lk_str_clear(&wrong);
+    lk_pool_clear(&pool);
+    return st;
 }
 
 lk_status lk_config_reference(char **markdown)
