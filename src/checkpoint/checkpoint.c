@@ -138,8 +138,10 @@ static lk_status verify(const char *path, const char *image, size_t size, int64_
     int n = sscanf(header, "LOCKSTEP %9d\nsize %19llu\nxxh3 %32[0-9a-f]\nstep %18lld\n", &format, &bytes,
                    claimed, &at);
     LK_CHECK(n >= 1, LK_E_DATA, "%s: the checkpoint's header is damaged", path);
-    LK_CHECK(format <= FORMAT, LK_E_DATA,
-             "%s was made by a newer version (format %d, this program reads up to %d)", path, format, FORMAT);
+    LK_CHECK(
+        format <= FORMAT, LK_E_NEWER,
+        "%s was made by a newer version of Lockstep (format %d, this one reads up to %d): use that version",
+        path, format, FORMAT);
     LK_CHECK(n == 4 && format == FORMAT && at >= 0, LK_E_DATA, "%s: the checkpoint's header is damaged",
              path);
     LK_CHECK(bytes == size, LK_E_DATA,

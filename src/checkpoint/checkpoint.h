@@ -33,7 +33,8 @@ void      lk_checkpoint_abandon(lk_checkpoint_writer **writer);
 
 typedef struct lk_checkpoint lk_checkpoint;
 
-/** Errors: LK_E_DATA for a file that is no checkpoint, cut, corrupt, or of a newer format. */
+/** Errors: LK_E_DATA for a file that is no checkpoint, cut or corrupt, LK_E_NEWER for one of a newer format.
+ */
 lk_status lk_checkpoint_open(const char *path, lk_checkpoint **out);
 void      lk_checkpoint_close(lk_checkpoint **checkpoint);
 lk_h5    *lk_checkpoint_h5(lk_checkpoint *checkpoint);
@@ -46,14 +47,15 @@ lk_status lk_checkpoint_get_spans(lk_checkpoint *checkpoint, const char *prefix,
 void lk_checkpoint_name(int64_t step, char name[32]);
 /**
  * The newest good checkpoint in FOLDER (names step-*.h5 only); a bad newer one is warned of loudly and passed
- * over. *path NULL if there is none at all; LK_E_DATA if there are some and none is good.
+ * over. *path NULL if there is none at all; LK_E_DATA if there are some and none is good. LK_E_NEWER if the
+ * newest is of a newer format: that is no damage, and going on from an older one would throw work away.
  */
 lk_status lk_checkpoint_find_newest(const char *folder, char **path);
 /** Whether FOLDER has a file by such a name, good or bad: a run that has begun. A missing folder has none. */
 lk_status lk_checkpoint_any(const char *folder, bool *any);
-/** Deletes our own files beyond the newest `keep` (at least 2), never the newest good one, never `spare` (or
- * NULL). */
-lk_status lk_checkpoint_prune(const char *folder, int keep, const char *spare);
+/** Deletes our own files older than the newest good one and its keep - 1 (at least 1) forerunners. Bad ones
+ * that are newer stay as they are: somebody may want to know why. */
+lk_status lk_checkpoint_prune(const char *folder, int keep);
 
 /** XXH3-128 in hex over little-endian floats of the spans of these kinds, in table order, then `slots`
  * likewise (parameters only), then step if >= 0. */

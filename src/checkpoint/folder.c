@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "checkpoint/checkpoint.h"
 #include "core/alloc.h"
 #include "core/log.h"
+#include "io/atomic.h"
 
 void lk_checkpoint_name(int64_t step, char name[32])
 {
@@ -76,7 +76,7 @@ lk_status lk_checkpoint_find_newest(const char *folder, char **path)
         lk_checkpoint_close(&checkpoint);
         if (st == LK_OK)
             LK_TRY(lk_strdup(candidate, path));
-        else if (st == LK_E_NOMEM)
+        else if (st == LK_E_NOMEM || st == LK_E_NEWER)
             goto done;
         else
             lk_log_warn("PASSING OVER a bad checkpoint: %s; trying the one before", lk_error_message());
@@ -98,23 +98,25 @@ lk_status lk_checkpoint_any(const char *folder, bool *any)
     return st;
 }
 
-lk_status lk_checkpoint_prune(const char *folder, int keep, const char *spare)
+lk_status lk_checkpoint_prune(const char *folder, int keep)
 {
     lk_status      st = LK_OK;
-    int64_t       *steps = NULL, n = 0, good = 0;
+    int64_t       *steps = NULL, n = 0, newest = 0;
     char           path[PATH_MAX];
     lk_checkpoint *checkpoint = NULL;
+    if (keep < 2) keep = 2;
     LK_TRY(list_steps(folder, &steps, &n));
-    if (n <= (keep < 2 ? 2 : keep)) goto done;
-    /* Files go only once the newest is known to be good; it was fsynced a moment ago, so this reads from
+    if (n <= keep) goto done;
+    /* Files go only once a newer one is known to be good; it was written a moment ago, so this reads from
      * memory. */
-    path_of(folder, steps[0], path);
-    good = lk_checkpoint_open(path, &checkpoint) == LK_OK;
-    lk_checkpoint_close(&checkpoint);
-    for (int64_t i = keep < 2 ? 2 : keep; good && i < n; i++) {
+    for (bool good = false; !good && newest < n; newest += !good) {
+        path_of(folder, steps[newest], path);
+        good = lk_checkpoint_open(path, &checkpoint) == LK_OK;
+        lk_checkpoint_close(&checkpoint);
+    }
+    for (int64_t i = newest + keep; i < n; i++) {
         path_of(folder, steps[i], path);
-        if (spare && !strcmp(path, spare)) continue;
-        if (unlink(path) != 0 && errno != ENOENT) lk_log_warn("cannot delete %s: %s", path, strerror(errno));
+        if (lk_file_remove(path) != LK_OK) lk_log_warn("%s", lk_error_message());
     }
 done:
     lk_free(&steps);

@@ -18,10 +18,17 @@ static int real_open(const char *path, int flags, mode_t mode)
 
 lk_io_calls lk_io = {real_open, posix_fallocate, write, fsync, close, rename, unlink};
 
+const char *lk_file_reason(int error)
+{
+    static _Thread_local char text[160];
+    const char *hint = error == ENOSPC ? " (disk full)" : error == EDQUOT ? " (the quota is used up)" : "";
+    snprintf(text, sizeof text, "%s%s", strerror(error), hint);
+    return text;
+}
+
 static lk_status fail(const char *path, const char *call, int error)
 {
-    return lk_fail(LK_E_IO, "cannot write %s: %s: %s%s", path, call, strerror(error),
-                   error == ENOSPC ? " (disk full)" : "");
+    return lk_fail(LK_E_IO, "cannot write %s: %s: %s", path, call, lk_file_reason(error));
 }
 
 static lk_status write_all(int file, const char *path, const char *bytes, size_t size)
@@ -36,22 +43,39 @@ static lk_status write_all(int file, const char *path, const char *bytes, size_t
     return LK_OK;
 }
 
+/* Nothing is lost yet where opening or reserving was interrupted by a signal. */
+static int open_patiently(const char *path, int flags, mode_t mode)
+{
+    int file;
+    do file = lk_io.open(path, flags, mode);
+    while (file < 0 && errno == EINTR);
+    return file;
+}
+
+static int reserve(int file, size_t size)
+{
+    int error = 0;
+    if (size == 0) return 0;
+    do error = lk_io.fallocate(file, 0, (off_t)size);
+    while (error == EINTR);
+    return error == EOPNOTSUPP || error == EINVAL || error == ENOSYS ? 0 : error;
+}
+
 /* After a failed fsync the kernel may have dropped the pages: never try again on that descriptor. */
 static lk_status write_temporary(const char *path, const char *bytes, size_t size)
 {
     lk_status st = LK_OK;
-    int       file = lk_io.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
+    int       file = open_patiently(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (file < 0) return fail(path, "open", errno);
-    int error = size > 0 ? lk_io.fallocate(file, 0, (off_t)size) : 0;
-    if (error != 0 && error != EOPNOTSUPP && error != EINVAL && error != ENOSYS)
-        st = fail(path, "reserve space", error);
+    int error = reserve(file, size);
+    if (error != 0) st = fail(path, "reserve space", error);
     if (st == LK_OK) st = write_all(file, path, bytes, size);
     if (st == LK_OK && lk_io.fsync(file) != 0) st = fail(path, "fsync", errno);
     if (lk_io.close(file) != 0 && st == LK_OK) st = fail(path, "close", errno);
     return st;
 }
 
-static lk_status sync_folder(const char *path)
+lk_status lk_sync_parent(const char *path)
 {
     char  folder[PATH_MAX];
     char *slash;
@@ -61,7 +85,7 @@ static lk_status sync_folder(const char *path)
         slash[slash == folder] = '\0';
     else
         snprintf(folder, sizeof folder, ".");
-    int file = lk_io.open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    int file = open_patiently(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
     if (file < 0) return fail(folder, "open", errno);
     lk_status st = lk_io.fsync(file) == 0 || errno == EINVAL ? LK_OK : fail(folder, "fsync", errno);
     lk_io.close(file);
@@ -76,5 +100,11 @@ lk_status lk_atomic_write(const char *path, const char *temporary, const void *b
         lk_io.unlink(temporary);
         return st;
     }
-    return sync_folder(path);
+    return lk_sync_parent(path);
+}
+
+lk_status lk_file_remove(const char *path)
+{
+    if (lk_io.unlink(path) == 0 || errno == ENOENT) return LK_OK;
+    return lk_fail(LK_E_IO, "cannot delete %s: %s", path, strerror(errno));
 }

@@ -14,11 +14,21 @@
  * survives every failure. Errors: LK_E_IO with path, call and reason (disk full is named). Local. */
 lk_status lk_atomic_write(const char *path, const char *temporary, const void *bytes, size_t size);
 
+/** What an error number means for a file, with a plain word for what users meet: "No space left on device
+ * (disk full)". Valid until the thread's next call. */
+const char *lk_file_reason(int error);
+
+/** Removes a file; one that is not there is fine. */
+lk_status lk_file_remove(const char *path);
+
 /** The whole file in *bytes (lk_free); at most `limit` bytes, else LK_E_DATA. A missing file: LK_E_DATA
  * naming it. */
 lk_status lk_file_read(const char *path, size_t limit, char **bytes, size_t *size);
 
-/** Creates the folder and its parents. */
+/** Makes the entry of `path` in its folder durable. Where a file system has no fsync of folders: LK_OK. */
+lk_status lk_sync_parent(const char *path);
+
+/** Creates the folder and its parents; those that were not there are durable afterwards. */
 lk_status lk_make_folders(const char *path);
 
 #endif

@@ -46,8 +46,12 @@ lk_status lk_make_folders(const char *path)
         if (path[i] != '/' && path[i] != '\0') continue;
         memcpy(part, path, i);
         part[i] = '\0';
-        if (mkdir(part, 0777) != 0 && errno != EEXIST)
+        if (mkdir(part, 0777) != 0) {
+            if (errno == EEXIST) continue;
             return lk_fail(LK_E_IO, "cannot make folder %s: %s", part, strerror(errno));
+        }
+        lk_status st = lk_sync_parent(part);
+        if (st != LK_OK) return st;
     }
     return LK_OK;
 }

@@ -80,7 +80,7 @@ static void commit_and_die(const lk_checkpoint_writer *writer, int64_t step)
     raise(SIGSTOP);
     if (lk_checkpoint_commit(writer, path) != LK_OK) _exit(1);
     *acknowledged = 1;
-    if (lk_checkpoint_prune(folder, 2, NULL) != LK_OK) _exit(2);
+    if (lk_checkpoint_prune(folder, 2) != LK_OK) _exit(2);
     *acknowledged = 2;
     _exit(0);
 }
