@@ -357,10 +357,17 @@ lk_status lk_comm_agree(lk_comm *comm, lk_status status)
     lk_status st = LK_OK;
     int       mine = status == LK_OK ? INT_MAX : comm->rank, first = INT_MAX;
     if (!comm->has_mpi || comm->size == 1) return status;
+    comm->failed_together = false;
     LK_TRY_MPI(MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, comm->all));
     if (first != INT_MAX) st = adopt_failure(comm, status, first);
+    comm->failed_together = first != INT_MAX && st != LK_E_MPI;
 done:
     return st;
+}
+
+bool lk_comm_failed_together(const lk_comm *comm)
+{
+    return comm->size == 1 || comm->failed_together;
 }
 
 /* ---- small collectives ---- */

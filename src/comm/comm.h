@@ -54,6 +54,12 @@ const char *lk_comm_mpi_version(const lk_comm *comm); /* "Open MPI v4.1.4 ..." o
  * Collective. */
 lk_status lk_comm_agree(lk_comm *comm, lk_status status);
 
+/**
+ * Whether the last failure is one that every rank knows of (lk_comm_agree, a reduction): if not, this rank
+ * failed alone, and the others may wait for it for ever. True without other ranks. Local.
+ */
+bool lk_comm_failed_together(const lk_comm *comm);
+
 /** Root's bytes to all. Collective. */
 lk_status lk_comm_broadcast(lk_comm *comm, void *bytes, size_t size);
 /** Root's text (may be NULL elsewhere) to all; *text owned by the caller (lk_free) on every rank. Collective.

@@ -12,12 +12,13 @@ struct lk_comm {
     bool     has_mpi;
     bool     started_mpi; /* we finalize what we initialised */
     bool     laid_out;
-    MPI_Comm base;       /* owned duplicate of what we were given, in its order */
-    MPI_Comm all;        /* owned once laid out: ordered by (host, rank on host); before: base */
-    MPI_Comm machine;    /* owned: ranks that can share memory, virtual hosts or not */
-    MPI_Comm node;       /* owned: ranks of my (virtual) host */
-    MPI_Comm leaders;    /* owned: first rank of every host; MPI_COMM_NULL on the others */
-    int      rank, size; /* in `all` */
+    bool     failed_together; /* what failed last, failed on every rank */
+    MPI_Comm base;            /* owned duplicate of what we were given, in its order */
+    MPI_Comm all;             /* owned once laid out: ordered by (host, rank on host); before: base */
+    MPI_Comm machine;         /* owned: ranks that can share memory, virtual hosts or not */
+    MPI_Comm node;            /* owned: ranks of my (virtual) host */
+    MPI_Comm leaders;         /* owned: first rank of every host; MPI_COMM_NULL on the others */
+    int      rank, size;      /* in `all` */
     int      n_hosts, host, rank_on_host;
     int     *host_first;                    /* owned [n_hosts + 1]: rank of each host's first rank */
     char (*host_names)[LK_HOST_NAME_BYTES]; /* owned [n_hosts] */

@@ -145,7 +145,9 @@ lk_status lk_reduce_finish(lk_reduce *reduce, lk_status local, unsigned flags, l
                            void *context, lk_step_result *result)
 {
     *result = (lk_step_result){.sums = reduce->sums};
-    return reduce->methods->finish(reduce, local, flags, hook, context, result);
+    lk_status st = reduce->methods->finish(reduce, local, flags, hook, context, result);
+    reduce->comm->failed_together = st != LK_OK && st != LK_E_MPI;
+    return st;
 }
 
 void lk_reduce_get_info(const lk_reduce *reduce, lk_reduce_info *info)

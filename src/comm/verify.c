@@ -138,7 +138,10 @@ lk_status lk_reduce_verify(lk_reduce *reduce)
     uint64_t hash = XXH3_64bits(reduce->span_hashes, (size_t)entries * sizeof *reduce->span_hashes);
     uint64_t range[2] = {hash, ~hash}, lowest[2];
     LK_TRY_MPI(MPI_Allreduce(range, lowest, 2, MPI_UINT64_T, MPI_MIN, reduce->comm->all));
-    if (lowest[0] != ~lowest[1]) LK_TRY(find_difference(reduce, reduce->span_hashes, entries));
+    if (lowest[0] != ~lowest[1]) {
+        st = find_difference(reduce, reduce->span_hashes, entries);
+        reduce->comm->failed_together = st == LK_E_DESYNC;
+    }
 done:
     return st;
 }

@@ -28,6 +28,8 @@ static lk_status chunk_pass(lk_run *run, lk_stream *stream, double *row)
     const lk_batch *batch = NULL;
     const float    *output = NULL;
     lk_watchdog_tick(run->watchdog, run->progress.step, LK_PHASE_EVALUATE, LK_WAIT_NONE);
+    LK_CHECK(!run->stop_asked || !run->stop_asked(run->stop_context), LK_STOPPED,
+             "stopped in the middle of an evaluation");
     LK_TRY(lk_stream_next(stream, &batch));
     LK_TRY(lk_model_forward(run->evaluate_work, lk_run_state(run), batch, &output));
     LK_TRY(lk_loss_eval(run->loss, output, batch, NULL, row, run->n_columns));

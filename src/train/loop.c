@@ -17,7 +17,7 @@
 /* Epoch lines of one run, so that a log stays below 100 KB for 10,000 steps even where an epoch is one step.
  */
 enum { EPOCH_LINES_MOST = 500 };
-enum { DIVERGED_STEPS = 3, LIVE_INTERVAL_MS = 200, FAILED_WRITES_MOST = 3 };
+enum { DIVERGED_STEPS = 3, LIVE_INTERVAL_MS = 200 };
 
 typedef struct loop {
     lk_run                 *run;
@@ -28,11 +28,12 @@ typedef struct loop {
     lk_scores               train, validation;
     bool                    evaluated;                                   /* at the step just done */
     int64_t                 evaluate_steps, checkpoint_steps, log_steps; /* 0: by the clock or never */
+    double                  launched;                                    /* --max-time counts from here */
     double                  started, last_checkpoint, last_log, last_live;
     int64_t                 started_step;
     double                  epoch_started;
     int64_t                 epoch_started_step;
-    int                     failed_writes;
+    unsigned                flags; /* of all ranks, at the step just done */
     bool                    begun; /* root: the directory is this run's from here on */
 } loop;
 
@@ -199,6 +200,7 @@ static lk_status evaluate(loop *l, bool *new_best)
     lk_run   *run = l->run;
     bool      has_validation = lk_data_n(run->data, LK_SPLIT_VALIDATION) > 0;
     *new_best = false;
+    run->progress.pending = 1;
     lk_run_scores(run, run->epoch_sums, &l->train);
     l->validation = (lk_scores){.loss = (double)NAN};
     if (has_validation) {
@@ -206,6 +208,7 @@ static lk_status evaluate(loop *l, bool *new_best)
         lk_run_scores(run, l->sums, &l->validation);
     }
     l->evaluated = has_validation;
+    run->progress.pending = 0;
     watch(l, new_best);
     LK_TRY(lk_comm_broadcast(run->comm, &run->progress, sizeof run->progress));
     if (is_root(l)) st = record(l, has_validation ? &l->validation : NULL);
@@ -247,19 +250,23 @@ static lk_status save_image(loop *l, bool best)
     lk_status             st = LK_OK;
     lk_run               *run = l->run;
     lk_checkpoint_writer *writer = NULL;
-    lk_progress           saved = run->progress;
-    lk_rundir_lengths(l->request->rundir, &run->progress.jsonl_bytes, &run->progress.csv_bytes);
+    double                before = run->progress.seconds;
+    int64_t               bytes[LK_RUN_LOGS];
+    lk_rundir_lengths(l->request->rundir, bytes);
+    run->progress.log_bytes = bytes[LK_RUN_LOG_TEXT];
+    run->progress.jsonl_bytes = bytes[LK_RUN_LOG_JSONL];
+    run->progress.csv_bytes = bytes[LK_RUN_LOG_CSV];
     run->progress.seconds = run_seconds(l);
     LK_TRY(lk_checkpoint_begin(&writer));
     LK_TRY(lk_state_save(run, l->request->config_text, &l->history, writer));
     LK_TRY(lk_saver_put(l->saver, &writer, run->progress.step, best));
 done:
-    run->progress.seconds = saved.seconds;
+    run->progress.seconds = before;
     lk_checkpoint_abandon(&writer);
     return st;
 }
 
-/* A checkpoint that cannot be written is warned of; the third in a row ends the run. Collective. */
+/* `last`: all is durable when it returns. Collective. */
 static lk_status save(loop *l, bool best, bool last)
 {
     lk_status st = LK_OK;
@@ -270,11 +277,6 @@ static lk_status save(loop *l, bool best, bool last)
     if (is_root(l)) {
         st = save_image(l, best);
         if (st == LK_OK && last) st = lk_saver_wait(l->saver);
-        l->failed_writes = st == LK_OK ? 0 : l->failed_writes + 1;
-        if (st == LK_E_IO && !last && l->failed_writes < FAILED_WRITES_MOST) {
-            lk_log_warn("checkpoint not written, training goes on: %s", lk_error_message());
-            st = LK_OK;
-        }
         l->last_checkpoint = lk_clock_seconds();
     }
     st = lk_comm_agree(l->run->comm, st);
@@ -338,7 +340,13 @@ static lk_status open_logs(loop *l, bool resumed)
     lk_str    text;
     lk_str_init(&text);
     lk_progress *p = &l->run->progress;
-    LK_TRY(lk_rundir_open_logs(l->request->rundir, resumed ? p->jsonl_bytes : 0, resumed ? p->csv_bytes : 0));
+    int64_t      bytes[LK_RUN_LOGS] = {0};
+    if (resumed) {
+        bytes[LK_RUN_LOG_TEXT] = p->log_bytes;
+        bytes[LK_RUN_LOG_JSONL] = p->jsonl_bytes;
+        bytes[LK_RUN_LOG_CSV] = p->csv_bytes;
+    }
+    LK_TRY(lk_rundir_open_logs(l->request->rundir, bytes));
     if (!resumed) {
         lk_report_csv_header(l->run, &text);
         LK_TRY(lk_rundir_csv(l->request->rundir, lk_str_text(&text)));
@@ -353,7 +361,7 @@ static lk_status start_root(loop *l, bool *resumed)
 {
     lk_status  st = LK_OK;
     lk_rundir *rundir = l->request->rundir;
-    char       folder[PATH_MAX], best[PATH_MAX + 16];
+    char       folder[PATH_MAX], best[PATH_MAX];
     lk_run_initial(l->run);
     LK_TRY(resume_root(l, resumed));
     if (!*resumed && l->request->from) LK_TRY(from_root(l));
@@ -365,7 +373,9 @@ static lk_status start_root(loop *l, bool *resumed)
     LK_TRY(lk_rundir_set_status(rundir, "running", l->run->progress.step, ""));
     snprintf(folder, sizeof folder, "%s", lk_rundir_file(rundir, "checkpoints"));
     snprintf(best, sizeof best, "%s", lk_rundir_file(rundir, "best.h5"));
-    LK_TRY(lk_saver_create(folder, best, l->run->options->checkpoint_keep, &l->saver));
+    lk_saver_options saver = {.folder = folder, .best = best, .keep = l->run->options->checkpoint_keep};
+    lk_rundir_descriptors(rundir, saver.logs);
+    LK_TRY(lk_saver_create(&saver, &l->saver));
 done:
     return st;
 }
@@ -401,7 +411,6 @@ static lk_status start(loop *l)
     LK_TRY(lk_comm_broadcast(run->comm, &run->progress, sizeof run->progress));
     LK_TRY(lk_comm_broadcast(run->comm, run->epoch_sums, (size_t)run->n_columns * sizeof *run->epoch_sums));
     LK_TRY(lk_reduce_publish(run->reduce));
-    LK_TRY(lk_watchdog_create(run->comm, run->options->hang_timeout, &run->watchdog));
     lk_stream_seek(run->stream, run->progress.step / run->position.steps_per_epoch,
                    run->progress.step % run->position.steps_per_epoch);
     if (is_root(l)) {
@@ -428,18 +437,23 @@ done:
 /* ---- the loop
  * -------------------------------------------------------------------------------------------------- */
 
+static bool stop_asked(void *context)
+{
+    loop *l = context;
+    if (l->request->stop && *l->request->stop) return true;
+    if (!is_root(l)) return false;
+    double limit = l->request->max_time;
+    return (limit > 0 && lk_clock_seconds() - l->launched >= limit) ||
+           lk_rundir_stop_asked(l->request->rundir);
+}
+
 /* What this rank asks of all: a stop, or (root) a checkpoint by the clock. */
 static unsigned wishes(loop *l)
 {
-    const lk_run_options *options = l->run->options;
-    unsigned              flags = 0;
-    if (l->request->stop && *l->request->stop) flags |= LK_FLAG_STOP;
-    if (!is_root(l)) return flags;
-    double now = lk_clock_seconds();
-    if (l->request->max_time > 0 && now - l->started >= l->request->max_time) flags |= LK_FLAG_STOP;
-    if (lk_rundir_stop_asked(l->request->rundir)) flags |= LK_FLAG_STOP;
-    if (options->checkpoint_every.unit == LK_WHEN_SECONDS &&
-        now - l->last_checkpoint >= options->checkpoint_every.count)
+    const lk_when *every = &l->run->options->checkpoint_every;
+    unsigned       flags = stop_asked(l) ? LK_FLAG_STOP : 0;
+    if (is_root(l) && every->unit == LK_WHEN_SECONDS &&
+        lk_clock_seconds() - l->last_checkpoint >= every->count)
         flags |= LK_FLAG_TIME;
     return flags;
 }
@@ -452,10 +466,11 @@ static lk_status check_divergence(loop *l, double loss)
     if (p->step == 1) p->first_loss = loss;
     p->diverged_run = p->step > 1 && p->first_loss > 0 && loss > limit ? p->diverged_run + 1 : 0;
     if (p->diverged_run < DIVERGED_STEPS) return LK_OK;
-    return lk_fail(
+    lk_status st = lk_fail(
         LK_E_DIVERGED,
         "at step %lld the loss is %.3g, more than %.3g times the first one (%.3g), for %d steps running",
         (long long)p->step, loss, l->run->options->diverged_above, p->first_loss, DIVERGED_STEPS);
+    return lk_comm_agree(l->run->comm, st); /* every rank knows the same loss */
 }
 
 /* What happened, and what a user can do about it. */
@@ -467,7 +482,7 @@ static lk_status explain_divergence(const loop *l)
         LK_E_DIVERGED,
         "%s. The last good checkpoint is kept. Try a smaller optimizer learning_rate (it is %.3g here), "
         "train.clip_norm, or a warm-up in schedule",
-        what, (double)l->run->rate);
+        what, l->run->progress.rate);
 }
 
 static void end_epoch(loop *l)
@@ -480,28 +495,49 @@ static void end_epoch(loop *l)
     l->epoch_started_step = run->progress.step;
 }
 
-/* One step and what is due after it. *stop: leave the loop with a checkpoint. Collective. */
+/* What is due after a step: evaluation, the end of an epoch, a checkpoint. An evaluation that a stop
+ * interrupts stays pending, in the checkpoint too. *stop: leave the loop. Collective. */
+static lk_status after_step(loop *l, bool *stop)
+{
+    lk_status    st = LK_OK;
+    lk_run      *run = l->run;
+    lk_progress *p = &run->progress;
+    int64_t      step = p->step;
+    bool         last = step == run->position.total_steps, new_best = false;
+    l->evaluated = false;
+    *stop = (l->flags & LK_FLAG_STOP) != 0;
+    if (p->pending || (l->evaluate_steps > 0 && (step % l->evaluate_steps == 0 || last)))
+        st = evaluate(l, &new_best);
+    if (st == LK_STOPPED) {
+        *stop = true;
+        return save(l, false, true);
+    }
+    LK_TRY(st);
+    if (step % run->position.steps_per_epoch == 0) end_epoch(l);
+    if (p->stopped_early) *stop = true;
+    /* While the loss is above the limit the checkpoints from before are worth more than one from now. */
+    bool due = l->checkpoint_steps > 0 && step % l->checkpoint_steps == 0 && p->diverged_run == 0;
+    bool by_clock = (l->flags & LK_FLAG_TIME) && p->diverged_run == 0;
+    bool final = last || *stop;
+    if (due || by_clock || new_best || final) LK_TRY(save(l, new_best, final));
+done:
+    return st;
+}
+
+/* One step and what is due after it. Collective. */
 static lk_status turn(loop *l, bool *stop)
 {
     lk_status st = LK_OK;
     lk_run   *run = l->run;
-    unsigned  flags = wishes(l);
     double    loss = 0;
-    bool      new_best = false;
-    LK_TRY(lk_run_step(run, &flags, &loss));
+    l->flags = wishes(l);
+    LK_TRY(lk_run_step(run, &l->flags, &loss));
     LK_TRY(check_divergence(l, loss));
     say_progress(l, loss);
-    int64_t step = run->progress.step;
-    bool    last = step == run->position.total_steps;
-    l->evaluated = false;
-    if (run->options->verify_steps > 0 && step % run->options->verify_steps == 0)
+    if (is_root(l)) lk_saver_poll(l->saver);
+    if (run->options->verify_steps > 0 && run->progress.step % run->options->verify_steps == 0)
         LK_TRY(lk_reduce_verify(run->reduce));
-    if (l->evaluate_steps > 0 && (step % l->evaluate_steps == 0 || last)) LK_TRY(evaluate(l, &new_best));
-    if (step % run->position.steps_per_epoch == 0) end_epoch(l);
-    *stop = (flags & LK_FLAG_STOP) != 0 || run->progress.stopped_early;
-    bool due = l->checkpoint_steps > 0 && step % l->checkpoint_steps == 0;
-    bool final = last || *stop;
-    if (due || final || new_best || (flags & LK_FLAG_TIME)) LK_TRY(save(l, new_best, final));
+    LK_TRY(after_step(l, stop));
 done:
     return st == LK_E_DIVERGED ? explain_divergence(l) : st;
 }
@@ -544,34 +580,59 @@ done:
     return st;
 }
 
+/* The run ends here for now, and can go on. */
+static lk_status stopped(loop *l, const char *where)
+{
+    lk_run *run = l->run;
+    if (is_root(l)) (void)lk_rundir_set_status(l->request->rundir, "stopped", run->progress.step, "");
+    return lk_fail(LK_STOPPED,
+                   "stopped %sat step %lld of %lld with a checkpoint; the same command goes on from here",
+                   where, (long long)run->progress.step, (long long)run->position.total_steps);
+}
+
 static lk_status train(loop *l)
 {
-    lk_status st = LK_OK;
-    lk_run   *run = l->run;
-    bool      stop = false;
+    lk_status    st = LK_OK;
+    lk_run      *run = l->run;
+    lk_progress *p = &run->progress;
+    bool         stop = false;
     LK_TRY(LK_ALLOC(run->n_columns, &l->sums));
     l->history.width = 4 + run->options->n_metrics;
     LK_TRY(start(l));
-    while (!stop && run->progress.step < run->position.total_steps && !run->progress.stopped_early)
-        LK_TRY(turn(l, &stop));
-    if (stop && !run->progress.stopped_early && run->progress.step < run->position.total_steps) {
-        if (is_root(l)) (void)lk_rundir_set_status(l->request->rundir, "stopped", run->progress.step, "");
-        st = lk_fail(LK_STOPPED,
-                     "stopped at step %lld of %lld with a checkpoint; the same command goes on from here",
-                     (long long)run->progress.step, (long long)run->position.total_steps);
-        goto done;
+    if (p->pending) LK_TRY(after_step(l, &stop));
+    while (!stop && p->step < run->position.total_steps && !p->stopped_early) LK_TRY(turn(l, &stop));
+    if (stop && p->pending) {
+        st = stopped(l, "before the evaluation ");
+    } else if (stop && !p->stopped_early && p->step < run->position.total_steps) {
+        st = stopped(l, "");
+    } else {
+        st = finish(l);
+        if (st == LK_STOPPED) st = stopped(l, "before the test metrics ");
     }
-    LK_TRY(finish(l));
 done:
     return st;
 }
 
+/* A rank that failed alone, where the others did not look, ends the job: they may wait for it for ever. */
+static void leave_alone(lk_comm *comm, lk_status status)
+{
+    const char *host = lk_comm_n_hosts(comm) > 0 ? lk_comm_host_name(comm, lk_comm_host(comm)) : "?";
+    lk_log_rank("lockstep: rank %d on host %s failed alone: %s", lk_comm_rank(comm), host,
+                lk_error_message());
+    lk_comm_abort(comm, lk_status_exit_code(status));
+}
+
 lk_status lk_train(lk_session *session, const lk_run_options *options, const lk_train_request *request)
 {
-    lk_status st = LK_OK;
-    loop      l = {.request = request};
+    lk_status    st = LK_OK;
+    lk_watchdog *watchdog = NULL;
+    loop         l = {.request = request, .launched = lk_clock_seconds()};
     LK_TRY(lk_comm_layout(session->comm, &options->comm));
+    LK_TRY(lk_watchdog_create(session->comm, options->hang_timeout, &watchdog));
     LK_TRY(lk_run_create(session->comm, options, NULL, NULL, true, &l.run));
+    l.run->watchdog = watchdog;
+    l.run->stop_asked = stop_asked;
+    l.run->stop_context = &l;
     st = train(&l);
     if (st != LK_OK && st != LK_STOPPED && l.begun) {
         char message[2048]; /* what follows must not replace the first cause */
@@ -580,9 +641,12 @@ lk_status lk_train(lk_session *session, const lk_run_options *options, const lk_
         (void)lk_fail(st, "%s", message);
     }
 done:
+    if (st != LK_OK && st != LK_STOPPED && !lk_comm_failed_together(session->comm))
+        leave_alone(session->comm, st);
     lk_saver_destroy(&l.saver);
     lk_history_clear(&l.history);
     lk_free(&l.sums);
     lk_run_destroy(&l.run);
+    lk_watchdog_destroy(&watchdog);
     return st;
 }

@@ -206,8 +206,8 @@ lk_status lk_report_event(const lk_run *run, const char *kind, const lk_scores *
                         number((double)run->progress.step / (double)run->position.steps_per_epoch));
     if (train) json_object_set_new(event, "train", scores_object(run, train));
     if (validation) json_object_set_new(event, "validation", scores_object(run, validation));
-    json_object_set_new(event, "learning_rate", number((double)run->rate));
-    json_object_set_new(event, "gradient_norm", number(run->grad_norm));
+    json_object_set_new(event, "learning_rate", number(run->progress.rate));
+    json_object_set_new(event, "gradient_norm", number(run->progress.grad_norm));
     json_object_set_new(
         event, "timing",
         json_pack("{s:o, s:o}", "seconds", number(seconds), "samples_per_second", number(samples_per_s)));
@@ -244,7 +244,7 @@ void lk_report_csv(const lk_run *run, const lk_scores *train, const lk_scores *v
                    lk_str *text)
 {
     lk_str_printf(text, "%lld,%.6g,%.9g", (long long)run->progress.step,
-                  (double)run->progress.step / (double)run->position.steps_per_epoch, (double)run->rate);
+                  (double)run->progress.step / (double)run->position.steps_per_epoch, run->progress.rate);
     csv_scores(run, train, text);
     csv_scores(run, validation, text);
     lk_str_printf(text, ",%.3f", seconds);

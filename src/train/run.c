@@ -168,7 +168,6 @@ void lk_run_destroy(lk_run **run)
 {
     if (!*run) return;
     lk_run *r = *run;
-    lk_watchdog_destroy(&r->watchdog);
     lk_stream_destroy(&r->stream);
     lk_work_destroy(&r->work);
     lk_work_destroy(&r->evaluate_work);

@@ -34,8 +34,10 @@ typedef struct lk_progress {
     double  best;    /* best value of checkpoint.best */
     int64_t best_step;
     int64_t stopped_early;
-    int64_t jsonl_bytes, csv_bytes;
-    double  seconds; /* of training before this start */
+    int64_t pending;                           /* the evaluation due at this step is still to be done */
+    int64_t log_bytes, jsonl_bytes, csv_bytes; /* lengths of the logs */
+    double  rate, grad_norm;                   /* of the last step */
+    double  seconds;                           /* of training before this start */
 } lk_progress;
 
 /** Evaluation results over time, on the root: /history of the checkpoint. */
@@ -67,10 +69,11 @@ typedef struct lk_run {
     lk_progress           progress;
     lk_position           position;
     lk_phases             phases;
-    lk_watchdog          *watchdog;     /* NULL: nobody watches (bench, eval, one rank) */
-    double                flops_sample; /* forward and backward */
-    float                 rate;         /* of the last step */
-    double                grad_norm;
+    lk_watchdog          *watchdog; /* borrowed; NULL: nobody watches (bench, eval, one rank) */
+    /* Whether this rank has been asked to stop, for work that takes longer than a step; NULL: never. */
+    bool (*stop_asked)(void *context);
+    void  *stop_context;
+    double flops_sample; /* forward and backward */
 } lk_run;
 
 /** Puts the file's name before a message about a layer that begins with "line:column:". Returns `status`. */
@@ -93,7 +96,8 @@ lk_status lk_run_step(lk_run *run, unsigned *flags, double *loss);
 /** Mean loss and metrics from summed columns. */
 void lk_run_scores(const lk_run *run, const double *sums, lk_scores *scores);
 
-/** Evaluates a split in chunks; sums [n_columns] (all ranks). Collective. Same bits whoever computes. */
+/** Evaluates a split in chunks; sums [n_columns] (all ranks). LK_STOPPED on all ranks if one that computes
+ * has been asked to stop. Collective. Same bits whoever computes. */
 lk_status lk_evaluate(lk_run *run, lk_split split, double *sums);
 
 /** What rank 0 saves between two steps. */

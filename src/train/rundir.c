@@ -14,6 +14,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "core/alloc.h"
+#include "core/log.h"
 #include "io/atomic.h"
 
 enum { CONFIG_LIMIT = 1 << 20 };
@@ -25,8 +26,10 @@ struct lk_rundir {
     lk_rundir_state state;
     char           *config;  /* owned, NULL in a new directory */
     char           *summary; /* owned */
-    FILE           *log, *jsonl, *csv;
+    FILE           *log[LK_RUN_LOGS];
 };
+
+static const char *const log_names[LK_RUN_LOGS] = {"log.txt", "metrics.jsonl", "metrics.csv"};
 
 const char *lk_rundir_file(lk_rundir *rundir, const char *name)
 {
@@ -61,7 +64,7 @@ static lk_status refuse_foreign(const char *path)
     bool           ours = false, others = false;
     struct dirent *entry;
     DIR           *folder = opendir(path);
-    LK_CHECK(folder, LK_E_IO, "run directory %s: %s", path, strerror(errno));
+    LK_CHECK(folder, LK_E_IO, "run directory %s: %s", path, lk_file_reason(errno));
     while ((entry = readdir(folder))) {
         if (!strcmp(entry->d_name, ".lock") || !strcmp(entry->d_name, "config.yaml")) ours = true;
         if (entry->d_name[0] != '.') others = true;
@@ -81,7 +84,7 @@ static lk_status take_lock(lk_rundir *rundir)
     char         text[256] = "";
     const char  *file = lk_rundir_file(rundir, ".lock");
     rundir->lock = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-    LK_CHECK(rundir->lock >= 0, LK_E_IO, "cannot open %s: %s", file, strerror(errno));
+    LK_CHECK(rundir->lock >= 0, LK_E_IO, "cannot open %s: %s", file, lk_file_reason(errno));
     if (fcntl(rundir->lock, F_SETLK, &whole) != 0) {
         ssize_t n = pread(rundir->lock, text, sizeof text - 1, 0);
         text[n > 0 ? n : 0] = '\0';
@@ -91,6 +94,15 @@ static lk_status take_lock(lk_rundir *rundir)
         LK_CHECK(false, LK_E_LOCKED, "run directory %s is in use by %s", rundir->path,
                  *text ? text : "another job");
     }
+<<<<<<< HEAD
+=======
+    gethostname(host, sizeof host - 1);
+    const char *job = getenv("SLURM_JOB_ID");
+    int         n = snprintf(text, sizeof text, "host %s, process %ld%s%s\n", host, (long)getpid(),
+                     job ? ", Slurm job " : "", job ? job : "");
+    if (ftruncate(rundir->lock, 0) != 0 || pwrite(rundir->lock, text, (size_t)n, 0) != n)
+        st = lk_fail(LK_E_IO, "cannot write %s: %s", file, lk_file_reason(errno));
+>>>>>>> 5f53ae2 (train: best.h5, logs and failed writes survive every kill; nobody waits for a rank that is gone)
 done:
     return st;
 }
@@ -159,9 +171,8 @@ done:
 void lk_rundir_close(lk_rundir **rundir)
 {
     if (!*rundir) return;
-    if ((*rundir)->log) fclose((*rundir)->log);
-    if ((*rundir)->jsonl) fclose((*rundir)->jsonl);
-    if ((*rundir)->csv) fclose((*rundir)->csv);
+    for (int i = 0; i < LK_RUN_LOGS; i++)
+        if ((*rundir)->log[i]) fclose((*rundir)->log[i]);
     if ((*rundir)->lock >= 0) close((*rundir)->lock);
     lk_free(&(*rundir)->path);
     lk_free(&(*rundir)->config);
@@ -208,34 +219,40 @@ void lk_rundir_clear_stop(lk_rundir *rundir)
     unlink(lk_rundir_file(rundir, "STOP"));
 }
 
-/* Opens for appending after cutting to `bytes`; a file shorter than that keeps what it has. */
 static lk_status open_cut(lk_rundir *rundir, const char *name, int64_t bytes, FILE **out)
 {
     lk_status   st = LK_OK;
     struct stat info;
     const char *file = lk_rundir_file(rundir, name);
-    if (stat(file, &info) == 0 && info.st_size > bytes)
-        LK_CHECK(truncate(file, bytes) == 0, LK_E_IO, "cannot cut %s: %s", file, strerror(errno));
+    int64_t     size = stat(file, &info) == 0 ? info.st_size : 0;
+    if (size > bytes)
+        LK_CHECK(truncate(file, bytes) == 0, LK_E_IO, "cannot cut %s: %s", file, lk_file_reason(errno));
+    if (size < bytes)
+        lk_log_warn(
+            "%s is shorter (%lld bytes) than when the checkpoint was written (%lld): lines are missing; "
+            "/history in the checkpoint has all of them",
+            file, (long long)size, (long long)bytes);
     *out = fopen(file, "ae");
-    LK_CHECK(*out, LK_E_IO, "cannot open %s: %s", file, strerror(errno));
+    LK_CHECK(*out, LK_E_IO, "cannot open %s: %s", file, lk_file_reason(errno));
 done:
     return st;
 }
 
-lk_status lk_rundir_open_logs(lk_rundir *rundir, int64_t jsonl_bytes, int64_t csv_bytes)
+lk_status lk_rundir_open_logs(lk_rundir *rundir, const int64_t bytes[LK_RUN_LOGS])
 {
-    lk_status st = LK_OK;
-    LK_TRY(open_cut(rundir, "log.txt", INT64_MAX, &rundir->log));
-    LK_TRY(open_cut(rundir, "metrics.jsonl", jsonl_bytes, &rundir->jsonl));
-    LK_TRY(open_cut(rundir, "metrics.csv", csv_bytes, &rundir->csv));
-done:
-    return st;
+    for (int i = 0; i < LK_RUN_LOGS; i++) {
+        lk_status st = open_cut(rundir, log_names[i], bytes[i], &rundir->log[i]);
+        if (st != LK_OK) return st;
+    }
+    return LK_OK;
 }
 
-static lk_status append(FILE *file, const char *name, const char *line)
+static lk_status append(lk_rundir *rundir, lk_run_log kind, const char *line)
 {
+    FILE *file = rundir->log[kind];
     if (fprintf(file, "%s\n", line) < 0 || fflush(file) != 0)
-        return lk_fail(LK_E_IO, "cannot append to %s: %s", name, strerror(errno));
+        return lk_fail(LK_E_IO, "cannot append to %s/%s: %s", rundir->path, log_names[kind],
+                       lk_file_reason(errno));
     return LK_OK;
 }
 
@@ -243,23 +260,28 @@ void lk_rundir_log(lk_rundir *rundir, const char *line)
 {
     /* A log line that cannot be written is no reason to end a run: what must not be lost is in the
      * checkpoint. */
-    if (rundir->log) (void)append(rundir->log, "log.txt", line);
+    if (rundir->log[LK_RUN_LOG_TEXT]) (void)append(rundir, LK_RUN_LOG_TEXT, line);
 }
 
 lk_status lk_rundir_event(lk_rundir *rundir, const char *json_line)
 {
-    return append(rundir->jsonl, "metrics.jsonl", json_line);
+    return append(rundir, LK_RUN_LOG_JSONL, json_line);
 }
 
 lk_status lk_rundir_csv(lk_rundir *rundir, const char *line)
 {
-    return append(rundir->csv, "metrics.csv", line);
+    return append(rundir, LK_RUN_LOG_CSV, line);
 }
 
-void lk_rundir_lengths(lk_rundir *rundir, int64_t *jsonl_bytes, int64_t *csv_bytes)
+void lk_rundir_lengths(lk_rundir *rundir, int64_t bytes[LK_RUN_LOGS])
 {
-    fseek(rundir->jsonl, 0, SEEK_END);
-    fseek(rundir->csv, 0, SEEK_END);
-    *jsonl_bytes = ftell(rundir->jsonl);
-    *csv_bytes = ftell(rundir->csv);
+    for (int i = 0; i < LK_RUN_LOGS; i++) {
+        fseek(rundir->log[i], 0, SEEK_END);
+        bytes[i] = ftell(rundir->log[i]);
+    }
+}
+
+void lk_rundir_descriptors(const lk_rundir *rundir, int descriptors[LK_RUN_LOGS])
+{
+    for (int i = 0; i < LK_RUN_LOGS; i++) descriptors[i] = fileno(rundir->log[i]);
 }

@@ -12,8 +12,10 @@ enum { PARAMETERS = 1u << LK_SPAN_PARAMETER, STATISTICS = 1u << LK_SPAN_STATISTI
     X(step)                                                                                                  \
     X(total_steps)                                                                                           \
     X(diverged_run)                                                                                          \
-    X(waited) X(has_watched) X(has_best) X(best_step) X(stopped_early) X(jsonl_bytes) X(csv_bytes)
-#define PROGRESS_DOUBLES(X) X(first_loss) X(watched) X(best) X(seconds)
+    X(waited)                                                                                                \
+    X(has_watched)                                                                                           \
+    X(has_best) X(best_step) X(stopped_early) X(pending) X(log_bytes) X(jsonl_bytes) X(csv_bytes)
+#define PROGRESS_DOUBLES(X) X(first_loss) X(watched) X(best) X(rate) X(grad_norm) X(seconds)
 
 static lk_status put_progress(const lk_run *run, lk_h5 *file)
 {

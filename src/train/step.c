@@ -101,8 +101,9 @@ lk_status lk_run_step(lk_run *run, unsigned *flags, double *loss)
     run->position.step = run->progress.step;
     lk_status local = lk_sched_factor(&run->options->sched, &run->position, &factor);
     if (local == LK_OK) local = local_half(run);
-    run->rate = run->options->optim.learning_rate * factor;
-    update now = {.run = run, .step = {.rate = run->rate, .step = run->progress.step + 1}};
+    float  rate = run->options->optim.learning_rate * factor;
+    update now = {.run = run, .step = {.rate = rate, .step = run->progress.step + 1}};
+    run->progress.rate = (double)rate;
 
     lk_phases_enter(&run->phases, LK_PHASE_REDUCE);
     lk_watchdog_tick(run->watchdog, run->progress.step, LK_PHASE_REDUCE, LK_WAIT_ALL);
@@ -117,7 +118,7 @@ lk_status lk_run_step(lk_run *run, unsigned *flags, double *loss)
 
     *flags = result.flags;
     *loss = result.sums[LK_SUM_LOSS] / result.sums[LK_SUM_WEIGHT];
-    run->grad_norm = result.grad_norm;
+    run->progress.grad_norm = result.grad_norm;
     for (int i = 0; i < run->n_columns; i++) run->epoch_sums[i] += result.sums[i];
     run->progress.step++;
 done:

@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,13 +18,21 @@
 
 /* Other hosts leave it to the culprit's own host to name it, and speak only this much later. */
 static const double GRACE_SECONDS = 3;
-/* A watchdog thread renews its beat at least this often; three missed ones mean a stopped process. */
-static const double BEAT_SECONDS = 0.5;
+/* A watchdog thread renews its beat at least this often; one that has missed several is that of a stopped
+ * process. */
+static const double BEAT_SECONDS = 0.5, MISSED_SECONDS = 2.5;
+/* The launcher has this long to end a job in which a rank has died. */
+static const double LAUNCHER_SECONDS = 3;
+
+enum { EXIT_HUNG = 77, EXIT_KILLED = 137 };
 
 typedef struct slot {
     _Alignas(64) _Atomic int64_t step;
     _Atomic int64_t beat_ms, progress_ms; /* CLOCK_MONOTONIC, one clock for all processes of a host */
-    _Atomic int     phase, wait;
+    _Atomic int     phase, wait, process;
+    _Atomic int     left; /* this rank goes in good order, or knows why it goes */
+    _Atomic int
+        verdict; /* of the host, in its first slot: the exit code once somebody has said why the job ends */
 } slot;
 
 struct lk_watchdog {
@@ -30,6 +40,9 @@ struct lk_watchdog {
     double          timeout;
     slot           *board; /* shared: [ranks on this host] */
     int             n, mine, first_rank;
+    bool            sees_processes; /* all ranks of the host live in my process namespace */
+    int64_t         awake_ms;       /* since when this thread has run without a break */
+    int64_t         verdict_ms;     /* when I saw the verdict */
     pthread_t       thread;
     bool            running;
     pthread_mutex_t mutex;
@@ -53,8 +66,7 @@ void lk_watchdog_tick(lk_watchdog *watchdog, int64_t step, lk_phase phase, lk_wa
     atomic_store_explicit(&mine->progress_ms, now_ms(), memory_order_release);
 }
 
-/* ---- the board
- * ------------------------------------------------------------------------------------------------- */
+/* ---- the board ---- */
 
 static lk_status map_board(lk_watchdog *w, const char *name, bool creator)
 {
@@ -62,9 +74,9 @@ static lk_status map_board(lk_watchdog *w, const char *name, bool creator)
     size_t    bytes = (size_t)w->n * sizeof(slot);
     int       file = shm_open(name, creator ? O_RDWR | O_CREAT | O_EXCL : O_RDWR, 0600);
     LK_CHECK(file >= 0, LK_E_IO, "watchdog: cannot open shared memory %s: %s", name, strerror(errno));
-    if (creator)
-        LK_CHECK(ftruncate(file, (off_t)bytes) == 0, LK_E_NOMEM, "watchdog: no shared memory: %s",
-                 strerror(errno));
+    /* Reserved, not only promised: a page that is not there when it is touched would be a crash. */
+    int error = creator ? posix_fallocate(file, 0, (off_t)bytes) : 0;
+    LK_CHECK(error == 0, LK_E_NOMEM, "watchdog: no shared memory in /dev/shm: %s", strerror(error));
     void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     LK_CHECK(memory != MAP_FAILED, LK_E_NOMEM, "watchdog: cannot map shared memory: %s", strerror(errno));
     w->board = memory;
@@ -85,38 +97,61 @@ static lk_status open_board(lk_watchdog *w)
     bool creator = w->mine == 0;
     st = creator ? map_board(w, name, true) : LK_OK;
     LK_TRY(lk_comm_agree(w->comm, st));
-    st = creator ? LK_OK : map_board(w, name, false);
-    if (lk_comm_agree(w->comm, st) != LK_OK) st = LK_E_IO;
+    st = lk_comm_agree(w->comm, creator ? LK_OK : map_board(w, name, false));
     if (creator) shm_unlink(name);
 done:
     return st;
 }
 
-/* ---- what it sees
- * ---------------------------------------------------------------------------------------------- */
+/* ---- what it sees ---- */
 
-static double age(int64_t since_ms)
+/* What happened while this thread did not run is not held against anybody. */
+static double age(const lk_watchdog *w, int64_t since_ms)
 {
-    return (double)(now_ms() - since_ms) * 1e-3;
+    return (double)(now_ms() - (since_ms > w->awake_ms ? since_ms : w->awake_ms)) * 1e-3;
 }
 
-static double progress_age(const slot *s)
+static double progress_age(const lk_watchdog *w, int rank_on_host)
 {
-    return age(atomic_load(&s->progress_ms));
+    return age(w, atomic_load(&w->board[rank_on_host].progress_ms));
 }
 
-static bool stopped(const slot *s)
+static double beat_age(const lk_watchdog *w, int rank_on_host)
 {
-    return age(atomic_load(&s->beat_ms)) > 3 * BEAT_SECONDS + 1;
+    return age(w, atomic_load(&w->board[rank_on_host].beat_ms));
 }
 
-/* The youngest sign of progress on this host. */
+static bool has_left(const lk_watchdog *w, int rank_on_host)
+{
+    return atomic_load(&w->board[rank_on_host].left) != 0;
+}
+
+static bool stopped(const lk_watchdog *w, int rank_on_host)
+{
+    return !has_left(w, rank_on_host) && beat_age(w, rank_on_host) > MISSED_SECONDS;
+}
+
+static bool dead(const lk_watchdog *w, int rank_on_host)
+{
+    if (!w->sees_processes || has_left(w, rank_on_host)) return false;
+    return kill(atomic_load(&w->board[rank_on_host].process), 0) != 0 && errno == ESRCH;
+}
+
+/* Seconds without a sign of progress on this host. While a rank is still starting, only how long one is
+ * stopped. */
 static double quiet_seconds(const lk_watchdog *w)
 {
-    double least = progress_age(&w->board[0]);
-    for (int i = 1; i < w->n; i++)
-        least = progress_age(&w->board[i]) < least ? progress_age(&w->board[i]) : least;
-    return least;
+    double least = INFINITY, oldest_beat = 0;
+    bool   starting = false;
+    for (int i = 0; i < w->n; i++) {
+        if (has_left(w, i)) continue;
+        if (stopped(w, i))
+            oldest_beat = fmax(oldest_beat, beat_age(w, i));
+        else if (atomic_load(&w->board[i].wait) == LK_WAIT_START)
+            starting = true;
+        least = fmin(least, progress_age(w, i));
+    }
+    return starting ? oldest_beat : least;
 }
 
 /* The rank that everybody waits for: a stopped process first, else the one that works without moving; -1:
@@ -125,10 +160,10 @@ static int culprit(const lk_watchdog *w)
 {
     int found = -1;
     for (int i = 0; i < w->n; i++)
-        if (stopped(&w->board[i])) return i;
+        if (stopped(w, i)) return i;
     for (int i = 0; i < w->n; i++) {
-        if (atomic_load(&w->board[i].wait) != LK_WAIT_NONE) continue;
-        if (found < 0 || progress_age(&w->board[i]) > progress_age(&w->board[found])) found = i;
+        if (has_left(w, i) || atomic_load(&w->board[i].wait) != LK_WAIT_NONE) continue;
+        if (found < 0 || progress_age(w, i) > progress_age(w, found)) found = i;
     }
     return found;
 }
@@ -137,7 +172,7 @@ static int culprit(const lk_watchdog *w)
 static bool speaks(const lk_watchdog *w)
 {
     for (int i = 0; i < w->mine; i++)
-        if (!stopped(&w->board[i])) return false;
+        if (!has_left(w, i) && !stopped(w, i) && !dead(w, i)) return false;
     return true;
 }
 
@@ -146,21 +181,71 @@ static bool waits_for_root(const lk_watchdog *w)
     return atomic_load(&w->board[w->mine].wait) == LK_WAIT_ROOT && lk_comm_host(w->comm) != 0;
 }
 
-static void describe(const lk_watchdog *w, int who, char *text, size_t size)
+static const char *host_name(const lk_watchdog *w)
 {
-    const slot *s = &w->board[who >= 0 ? who : w->mine];
-    const char *host = lk_comm_host_name(w->comm, lk_comm_host(w->comm));
-    if (who >= 0)
-        snprintf(text, size, "rank %d on host %s %s: no progress for %.0f s at step %lld in phase %s",
-                 w->first_rank + who, host, stopped(s) ? "is stopped" : "is stuck", progress_age(s),
-                 (long long)atomic_load(&s->step), lk_phase_names[atomic_load(&s->phase)]);
-    else
-        snprintf(text, size, "host %s waits for another host: no answer for %.0f s at step %lld in phase %s",
-                 host, progress_age(s), (long long)atomic_load(&s->step),
-                 lk_phase_names[atomic_load(&s->phase)]);
+    return lk_comm_host_name(w->comm, lk_comm_host(w->comm));
 }
 
-static void look(lk_watchdog *w)
+static const char *phase_name(const slot *s)
+{
+    return atomic_load(&s->wait) == LK_WAIT_START ? "start" : lk_phase_names[atomic_load(&s->phase)];
+}
+
+static void describe(const lk_watchdog *w, int who, double quiet, char *text, size_t size)
+{
+    const slot *s = &w->board[who >= 0 ? who : w->mine];
+    if (who >= 0)
+        snprintf(text, size, "rank %d on host %s %s: no progress for %.0f s at step %lld in phase %s",
+                 w->first_rank + who, host_name(w), stopped(w, who) ? "is stopped" : "is stuck", quiet,
+                 (long long)atomic_load(&s->step), phase_name(s));
+    else
+        snprintf(text, size, "host %s waits for another host: no answer for %.0f s at step %lld in phase %s",
+                 host_name(w), quiet, (long long)atomic_load(&s->step), phase_name(s));
+}
+
+/* Why the job ends, said once a host. The root's log may be stuck with the root: straight to stderr. */
+static void say(lk_watchdog *w, int exit_code, const char *text)
+{
+    char line[768];
+    int  none = 0, n = snprintf(line, sizeof line, "lockstep: %s\n", text);
+    if (!atomic_compare_exchange_strong(&w->board[0].verdict, &none, exit_code)) return;
+    if (write(2, line, (size_t)n) < 0) return;
+}
+
+static void leave(lk_watchdog *w, int exit_code)
+{
+    atomic_store(&w->board[w->mine].left, 1);
+    _exit(exit_code);
+}
+
+/* The launcher ends the job when a rank is gone; one that does not is helped. */
+static bool is_over(lk_watchdog *w)
+{
+    int exit_code = atomic_load(&w->board[0].verdict);
+    if (!exit_code) return false;
+    if (!w->verdict_ms) w->verdict_ms = now_ms();
+    if ((double)(now_ms() - w->verdict_ms) * 1e-3 > LAUNCHER_SECONDS) leave(w, exit_code);
+    return true;
+}
+
+static void look_for_the_dead(lk_watchdog *w)
+{
+    char text[512];
+    int  who = 0;
+    while (who < w->n && !dead(w, who)) who++;
+    if (who == w->n || !speaks(w)) return;
+    const slot *s = &w->board[who];
+    snprintf(
+        text, sizeof text,
+        "rank %d on host %s (process %d) died at step %lld in phase %s: killed by a signal, a crash, or the "
+        "kernel when memory ran out (dmesg tells). Restart the same command: it goes on from the last "
+        "checkpoint",
+        w->first_rank + who, host_name(w), atomic_load(&s->process), (long long)atomic_load(&s->step),
+        phase_name(s));
+    say(w, EXIT_KILLED, text);
+}
+
+static void look_for_a_hang(lk_watchdog *w)
 {
     char   text[512];
     double quiet = quiet_seconds(w);
@@ -171,17 +256,24 @@ static void look(lk_watchdog *w)
         return;
     }
     if (!speaks(w) || (who < 0 && waits_for_root(w))) return;
-    describe(w, who, text, sizeof text);
+    describe(w, who, quiet, text, sizeof text);
     if (!w->warned) lk_log_rank("warning: %s; the job ends at %.0f s (train.hang_timeout)", text, w->timeout);
     w->warned = true;
     if (quiet < w->timeout + grace) return;
-    /* The root's log may be stuck with the root: write straight to stderr, and end the job by leaving it. */
-    char line[640];
-    int  n = snprintf(
-         line, sizeof line,
-         "lockstep: a rank hung: %s. Restart the same command: it goes on from the last checkpoint\n", text);
-    if (write(2, line, (size_t)n) < 0) _exit(77);
-    _exit(77);
+    char last[640];
+    snprintf(last, sizeof last,
+             "a rank hung: %s. Restart the same command: it goes on from the last checkpoint", text);
+    say(w, EXIT_HUNG, last);
+    leave(w, EXIT_HUNG);
+}
+
+/* A beat; one that comes late tells that this process was stopped itself, or all of them. */
+static void beat(lk_watchdog *w)
+{
+    slot   *mine = &w->board[w->mine];
+    int64_t now = now_ms();
+    if ((double)(now - atomic_load(&mine->beat_ms)) * 1e-3 > MISSED_SECONDS) w->awake_ms = now;
+    atomic_store(&mine->beat_ms, now);
 }
 
 static void *watch(void *context)
@@ -190,8 +282,11 @@ static void *watch(void *context)
     struct timespec until;
     pthread_mutex_lock(&w->mutex);
     while (!w->leave) {
-        atomic_store(&w->board[w->mine].beat_ms, now_ms());
-        look(w);
+        beat(w);
+        if (!is_over(w)) {
+            look_for_the_dead(w);
+            look_for_a_hang(w);
+        }
         clock_gettime(CLOCK_REALTIME, &until);
         until.tv_nsec += (long)(BEAT_SECONDS * 1e9);
         until.tv_sec += until.tv_nsec / 1000000000;
@@ -202,16 +297,31 @@ static void *watch(void *context)
     return NULL;
 }
 
-/* ---- life
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- life ---- */
 
-lk_status lk_watchdog_create(lk_comm *comm, double timeout, lk_watchdog **out)
+static bool sees_processes(const lk_watchdog *w)
 {
-    lk_status    st = LK_OK;
-    lk_watchdog *w = NULL;
-    *out = NULL;
-    if (timeout <= 0 || lk_comm_size(comm) == 1) return LK_OK;
-    LK_TRY(LK_ALLOC(1, &w));
+    for (int i = 0; i < w->n; i++)
+        if (kill(atomic_load(&w->board[i].process), 0) != 0) return false;
+    return true;
+}
+
+/* Signals are for the main thread. */
+static lk_status start_thread(lk_watchdog *w)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    w->running = pthread_create(&w->thread, NULL, watch, w) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return w->running ? LK_OK : lk_fail(LK_E_NOMEM, "watchdog: no thread to be had");
+}
+
+static lk_status create_blank(lk_comm *comm, double timeout, lk_watchdog **out)
+{
+    lk_status st = LK_ALLOC(1, out);
+    if (st != LK_OK) return st;
+    lk_watchdog *w = *out;
     w->comm = comm;
     w->timeout = timeout;
     pthread_mutex_init(&w->mutex, NULL);
@@ -219,12 +329,25 @@ lk_status lk_watchdog_create(lk_comm *comm, double timeout, lk_watchdog **out)
     w->n = lk_comm_host_ranks(comm, lk_comm_host(comm));
     w->mine = lk_comm_rank_on_host(comm);
     w->first_rank = lk_comm_rank(comm) - w->mine;
+    return LK_OK;
+}
+
+lk_status lk_watchdog_create(lk_comm *comm, double timeout, lk_watchdog **out)
+{
+    lk_status    st = LK_OK;
+    lk_watchdog *w = NULL;
+    *out = NULL;
+    if (timeout <= 0 || lk_comm_size(comm) == 1) return LK_OK;
+    LK_TRY(lk_comm_agree(comm, create_blank(comm, timeout, &w)));
     LK_TRY(open_board(w));
-    lk_watchdog_tick(w, 0, LK_PHASE_OTHER, LK_WAIT_NONE);
-    atomic_store(&w->board[w->mine].beat_ms, now_ms());
-    LK_TRY(lk_comm_barrier(comm)); /* every slot holds a time before anybody looks */
-    LK_CHECK(pthread_create(&w->thread, NULL, watch, w) == 0, LK_E_NOMEM, "watchdog: no thread to be had");
-    w->running = true;
+    slot *mine = &w->board[w->mine];
+    lk_watchdog_tick(w, 0, LK_PHASE_OTHER, LK_WAIT_START);
+    w->awake_ms = now_ms();
+    atomic_store(&mine->beat_ms, w->awake_ms);
+    atomic_store(&mine->process, (int)getpid());
+    LK_TRY(lk_comm_barrier(comm)); /* every slot is filled before anybody looks */
+    w->sees_processes = sees_processes(w);
+    LK_TRY(lk_comm_agree(comm, start_thread(w)));
     *out = w;
     w = NULL;
 done:
@@ -236,6 +359,7 @@ void lk_watchdog_destroy(lk_watchdog **watchdog)
 {
     lk_watchdog *w = *watchdog;
     if (!w) return;
+    if (w->board) atomic_store(&w->board[w->mine].left, 1);
     if (w->running) {
         pthread_mutex_lock(&w->mutex);
         w->leave = true;
