@@ -56,4 +56,9 @@ optimizer: {adam: {learning_rate: 1e-2}}
 train: {epochs: 3, batch_size: 24}
 YAML
 }
-hash_of() { "$LOCKSTEP" inspect "$1" --json | sed -n 's/.*"state_xxh3": *"\([0-9a-f]*\)".*/\1/p'; }
+# hash_of RUN|CHECKPOINT: of a run the last checkpoint, where inspect would take the best.
+hash_of() {
+    local file=$1
+    [ ! -d "$1" ] || file=$(find "$1/checkpoints" -name 'step-*.h5' | sort | tail -1)
+    "$LOCKSTEP" inspect "$file" --json | sed -n 's/.*"state_xxh3": *"\([0-9a-f]*\)".*/\1/p'
+}

@@ -1,0 +1,42 @@
+# Many starts at once on one directory: one runs, the others say who holds it and end with 73 within 5 s. The lock of a
+# holder that was killed is free; a directory that may not be written is told.
+. "$(dirname "$0")/lib.sh"
+starts=${STARTS:-10} epochs=100000
+crash_config samples=960
+command="$starts starts at once"
+began=$(now_ms)
+pids=""
+for i in $(seq "$starts"); do
+    # shellcheck disable=SC2046
+    "$LOCKSTEP" $(arguments one) >out.$i 2>err.$i </dev/null &
+    pids="$pids $!"
+done
+ran=""
+while [ "$(echo $ran | wc -w)" != 1 ]; do
+    ran=$(jobs -rp)
+    [ -n "$ran" ] || fail "nobody runs"
+    [ $(($(now_ms) - began)) -lt $((5000 + 500 * starts)) ] || fail "$(echo $ran | wc -w) of $starts run"
+    sleep 0.02
+done
+i=0
+for pid in $pids; do
+    i=$((i + 1))
+    [ "$pid" != $ran ] || continue
+    wait "$pid"
+    code=$?
+    cp out.$i out; cp err.$i err
+    exits 73
+    says "run directory $work/one is in use by host $(hostname), process $((ran))"
+done
+until ls one/checkpoints/step-*[1-9]*.h5 >/dev/null 2>&1 || [ -z "$(jobs -rp)" ]; do sleep 0.02; done
+{ kill -KILL $ran; wait $ran; } 2>/dev/null
+train one --max-time 0.001s
+exits 75
+grep -qE "^resume +of step [1-9]" err || fail "it did not go on where the killed holder was"
+if [ "$(id -u)" != 0 ]; then
+    mkdir closed && chmod a-w closed
+    train closed/run
+    exits 74
+    says "$work/closed/run"
+fi
+echo "1 of $starts ran, $((starts - 1)) were refused"

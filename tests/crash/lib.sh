@@ -1,0 +1,166 @@
+# Shared by the tests of failures: a small run that is undisturbed once, and others that are not.
+# Everything a test starts names a directory below $work, so that what is left of it can be found.
+. "$(dirname "$0")/../cli/lib.sh"
+kill_at=$LK_BUILD/tests/kill_at
+epochs=${EPOCHS:-6}
+options="" # of every run of this test, e.g. "--set a=b"
+
+# Whatever happens, nothing that a test started outlives it.
+clean_up() {
+    for pid in $(processes_of "$work"); do kill -KILL "$pid" 2>/dev/null; done
+    cd / && umount "$work"/disk* 2>/dev/null
+    rm -rf "$work"
+}
+trap clean_up EXIT
+
+# crash_config [key=value of make_data]...: data and configuration; checkpoints are many.
+crash_config() {
+    small "$@"
+    sed -i 's/units: 16/units: 24/' run.yaml
+    cat >>run.yaml <<'YAML'
+checkpoint: {every: 20 steps, keep: 3, best: validation.loss}
+YAML
+}
+
+# model_config mlp|cnn|resnet8: the small run of this folder, or a shipped configuration on a small data set.
+model_config() {
+    case $1 in
+    mlp) crash_config samples=960 ;;
+    cnn | resnet8)
+        "$make_data" data.h5 samples=480 shape=28x28x1 classes=10 || fail make_data
+        cp "$LK_SOURCE/data/fashion-mnist/$1.yaml" run.yaml
+        epochs=${EPOCHS:-4}
+        options="--set data.train=data.h5:/train --set data.validation=data.h5:/validation --set data.test=data.h5:/test
+            --set train.batch_size=24 --set checkpoint.every=7steps --set checkpoint.best=validation.loss"
+        ;;
+    *) fail "no model $1" ;;
+    esac
+}
+
+# arguments DIR [options]: the command line of a run in $work/DIR.
+arguments() {
+    local dir=$work/$1
+    shift
+    echo "train run.yaml --run $dir --set train.epochs=$epochs $options $*"
+}
+
+# shellcheck disable=SC2046 # words
+train() { lockstep $(arguments "$@"); }
+# train_on NP DIR [options]
+train_on() {
+    local np=$1
+    shift
+    # shellcheck disable=SC2046
+    ranks "$np" $(arguments "$@")
+}
+
+# start_on NP DIR [options]: in the background; $launcher is mpirun, or the one process for NP 0.
+start_on() {
+    local np=$1
+    shift
+    command="np $np: $(arguments "$@")"
+    # shellcheck disable=SC2046
+    if [ "$np" = 0 ]; then
+        "$LOCKSTEP" $(arguments "$@") >out 2>err </dev/null &
+    else
+        "$mpi" "$np" "$LOCKSTEP" $(arguments "$@") >out 2>err </dev/null &
+    fi
+    launcher=$!
+}
+
+undisturbed() {
+    train whole
+    exits 0
+    whole=$(hash_of whole)
+}
+
+# What a log has to say, whenever it was said: no time, no speed, nothing of a start.
+values_of() { sed 's/,"timing".*//' "$1/metrics.jsonl"; }
+table_of() { sed 's/,[^,]*$//' "$1/metrics.csv"; }
+epoch_lines_of() { sed -n 's/, [0-9]* samples\/s, eta.*//; /^Epoch/p' "$1/log.txt"; }
+
+# is_whole DIR: a finished run like the undisturbed one in every bit and every line of its logs.
+is_whole() {
+    [ "$(hash_of "$1")" = "$whole" ] || fail "$1: other bits than the undisturbed run"
+    for part in values_of table_of epoch_lines_of; do
+        [ "$($part "$1")" = "$($part whole)" ] || fail "$1: $part differs: $($part "$1" | diff - <($part whole) | head -5)"
+    done
+    [ "$(hash_of "$1/best.h5")" = "$(hash_of whole/best.h5)" ] || fail "$1: another best.h5"
+    [ -z "$(find "$1" -name '.*.new' -o -name '.new')" ] || fail "$1: a temporary file is left"
+}
+
+# ends_whole DIR [NP]: the same command again goes on to the undisturbed end.
+ends_whole() {
+    if [ "${2:-0}" = 0 ]; then train "$1"; else train_on "$2" "$1"; fi
+    exits 0
+    is_whole "$1"
+}
+
+# good DIR: a good checkpoint is there, and nothing was passed over to find it.
+good() {
+    rm -rf looked && mkdir looked && cp -r "$work/$1/checkpoints" looked # without best.h5, which inspect would take
+    "$LOCKSTEP" inspect looked >inspected 2>&1 || fail "no good checkpoint is left: $(cat inspected)"
+    ! grep -q "PASSING" inspected || fail "a bad checkpoint bears a final name: $(cat inspected)"
+}
+
+# processes_of DIR: lockstep's processes (and what runs them) that name a directory below DIR.
+processes_of() {
+    pgrep -f -- "$1/" | while read -r pid; do
+        [ "$pid" = $$ ] || [ ! -r "/proc/$pid/cmdline" ] || echo "$pid"
+    done
+}
+# ranks_of DIR: the ranks alone.
+ranks_of() {
+    pgrep -x lockstep | while read -r pid; do
+        tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "--run $work/$1 " && echo "$pid"
+    done
+}
+# rank_of PID: its rank, 0 without a launcher.
+rank_of() { tr '\0' '\n' <"/proc/$1/environ" 2>/dev/null | sed -n 's/^OMPI_COMM_WORLD_RANK=//p'; }
+# pid_of_rank DIR RANK
+pid_of_rank() {
+    for pid in $(ranks_of "$1"); do
+        [ "$(rank_of "$pid")" = "$2" ] && echo "$pid"
+    done
+}
+
+now_ms() { echo $(($(date +%s%N) / 1000000)); }
+
+# await FILE: until it is there; fails if the job ends before.
+await() {
+    until ls $1 >/dev/null 2>&1; do # a pattern
+        kill -0 "$launcher" 2>/dev/null || { wait "$launcher"; code=$?; fail "the job ended before $1 was there"; }
+        sleep 0.02
+    done
+}
+# await_line TEXT: until stderr says it.
+await_line() {
+    until grep -qE -- "$1" err; do
+        kill -0 "$launcher" 2>/dev/null || { wait "$launcher"; code=$?; fail "the job ended before it said '$1'"; }
+        sleep 0.02
+    done
+}
+# ended: waits for the job; $code, and $took ms since $began.
+ended() {
+    wait "$launcher" 2>/dev/null
+    code=$?
+    took=$(($(now_ms) - began))
+}
+# no_orphans DIR: nobody of that job is left within 10 s.
+no_orphans() {
+    local until=$(($(now_ms) + 10000))
+    while [ -n "$(ranks_of "$1")" ]; do
+        [ "$(now_ms)" -lt $until ] || fail "10 s after its end a rank of $1 is left: $(ps -o pid,stat,args -p "$(ranks_of "$1" | head -1)")"
+        sleep 0.05
+    done
+}
+
+need_strace() { strace -o /dev/null true 2>/dev/null || { echo "skipped: strace may not trace here"; exit 77; }; }
+
+# Numbers from a seed that replays: draw MOST gives 0..MOST-1 in $drawn.
+seed=${SEED:-1}
+state=$((seed % 2147483648))
+draw() {
+    state=$(((state * 1103515245 + 12345) % 2147483648))
+    drawn=$((state / 65536 % $1))
+}
