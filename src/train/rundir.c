@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,13 +15,14 @@
 #include "core/alloc.h"
 #include "core/log.h"
 #include "io/atomic.h"
+#include "train/lock.h"
 
 enum { CONFIG_LIMIT = 1 << 20 };
 
 struct lk_rundir {
     char           *path; /* owned */
     char            file[PATH_MAX];
-    int             lock; /* descriptor of .lock, -1 without */
+    lk_lock        *lock; /* owned */
     lk_rundir_state state;
     char           *config;  /* owned, NULL in a new directory */
     char           *summary; /* owned */
@@ -77,48 +77,6 @@ done:
     return st;
 }
 
-static lk_status take_lock(lk_rundir *rundir)
-{
-    lk_status    st = LK_OK;
-    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    char         text[256] = "";
-    const char  *file = lk_rundir_file(rundir, ".lock");
-    rundir->lock = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-    LK_CHECK(rundir->lock >= 0, LK_E_IO, "cannot open %s: %s", file, lk_file_reason(errno));
-    if (fcntl(rundir->lock, F_SETLK, &whole) != 0) {
-        ssize_t n = pread(rundir->lock, text, sizeof text - 1, 0);
-        text[n > 0 ? n : 0] = '\0';
-        text[strcspn(text, "\n")] = '\0';
-        close(rundir->lock);
-        rundir->lock = -1;
-        LK_CHECK(false, LK_E_LOCKED, "run directory %s is in use by %s", rundir->path,
-                 *text ? text : "another job");
-    }
-<<<<<<< HEAD
-=======
-    gethostname(host, sizeof host - 1);
-    const char *job = getenv("SLURM_JOB_ID");
-    int         n = snprintf(text, sizeof text, "host %s, process %ld%s%s\n", host, (long)getpid(),
-                     job ? ", Slurm job " : "", job ? job : "");
-    if (ftruncate(rundir->lock, 0) != 0 || pwrite(rundir->lock, text, (size_t)n, 0) != n)
-        st = lk_fail(LK_E_IO, "cannot write %s: %s", file, lk_file_reason(errno));
->>>>>>> 5f53ae2 (train: best.h5, logs and failed writes survive every kill; nobody waits for a rank that is gone)
-done:
-    return st;
-}
-
-/* Who holds the lock, for the message of the next one who wants it. */
-static lk_status sign_lock(lk_rundir *rundir)
-{
-    char        text[256], host[128] = "?";
-    const char *job = getenv("SLURM_JOB_ID");
-    gethostname(host, sizeof host - 1);
-    int n = snprintf(text, sizeof text, "host %s, process %ld%s%s\n", host, (long)getpid(),
-                     job ? ", Slurm job " : "", job ? job : "");
-    if (ftruncate(rundir->lock, 0) == 0 && pwrite(rundir->lock, text, (size_t)n, 0) == n) return LK_OK;
-    return lk_fail(LK_E_IO, "cannot write %s: %s", lk_rundir_file(rundir, ".lock"), strerror(errno));
-}
-
 static lk_status read_state(lk_rundir *rundir)
 {
     lk_status st = LK_OK;
@@ -154,13 +112,13 @@ lk_status lk_rundir_open(const char *path, lk_rundir **out)
     LK_CHECK(strlen(path) < PATH_MAX - 64, LK_E_USAGE, "run directory: the path is longer than %d bytes",
              PATH_MAX - 64);
     LK_TRY(LK_ALLOC(1, &rundir));
-    rundir->lock = -1;
     LK_TRY(lk_strdup(path, &rundir->path));
     LK_TRY(lk_make_folders(path));
     LK_TRY(refuse_foreign(path));
-    LK_TRY(take_lock(rundir));
+    LK_TRY(lk_lock_take(path, &rundir->lock));
     LK_TRY(read_state(rundir));
-    if (rundir->state != LK_RUNDIR_FINISHED) LK_TRY(sign_lock(rundir)); /* a finished run is left untouched */
+    if (rundir->state != LK_RUNDIR_FINISHED)
+        LK_TRY(lk_lock_sign(rundir->lock)); /* a finished run is left untouched */
     *out = rundir;
     rundir = NULL;
 done:
@@ -173,7 +131,7 @@ void lk_rundir_close(lk_rundir **rundir)
     if (!*rundir) return;
     for (int i = 0; i < LK_RUN_LOGS; i++)
         if ((*rundir)->log[i]) fclose((*rundir)->log[i]);
-    if ((*rundir)->lock >= 0) close((*rundir)->lock);
+    lk_lock_release(&(*rundir)->lock);
     lk_free(&(*rundir)->path);
     lk_free(&(*rundir)->config);
     lk_free(&(*rundir)->summary);
@@ -184,7 +142,7 @@ lk_status lk_rundir_begin(lk_rundir *rundir, const char *config_text)
 {
     lk_status st = LK_OK;
     char      temporary[PATH_MAX];
-    LK_TRY(sign_lock(rundir));
+    LK_TRY(lk_lock_sign(rundir->lock));
     LK_TRY(lk_make_folders(lk_rundir_file(rundir, "checkpoints")));
     snprintf(temporary, sizeof temporary, "%s", lk_rundir_file(rundir, ".config.new"));
     LK_TRY(
