@@ -65,7 +65,7 @@ typedef struct lk_eval_request {
     const char *checkpoint;
     const char *data; /* NULL: the test split of the configuration, else validation; "train", "validation",
                          "test" or a source */
-    int json;
+    int         json;
 } lk_eval_request;
 
 /** *text on the root: "Test accuracy: 0.9123\n..." or JSON; freed with free(). Collective. */

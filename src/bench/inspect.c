@@ -94,8 +94,7 @@ done:
     return st;
 }
 
-/* ---- text
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- text ---- */
 
 static void layer_table(const subject *s, lk_str *text)
 {
@@ -169,8 +168,7 @@ static void subject_text(const subject *s, const char *path, int parameters, lk_
     if (parameters) parameter_table(s, text);
 }
 
-/* ---- JSON
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- JSON ---- */
 
 static json_t *shape_json(const lk_shape *shape)
 {
@@ -236,8 +234,7 @@ static lk_status subject_json(const subject *s, const char *path, int parameters
     return LK_OK;
 }
 
-/* ---- what kind of thing is it?
- * --------------------------------------------------------------------------------- */
+/* ---- what kind of thing is it? ---- */
 
 /* A run tells of its newest checkpoint: that is where it stands. */
 static lk_status run_checkpoint(const char *path, char found[PATH_MAX])

@@ -1,26 +1,27 @@
 /**
- * Losses as sums: value and gradient in one pass, per lane, divided once by the reduction (never a mean of
- * means).
+ * Losses as sums: value and gradient in one pass, per lane, divided once by the reduction (never a mean of means).
  *
  * A target has `elements` numbers a sample, and element e of a sample of weight w has a term L_e and a weight
- * w * mask_e. LOSS is the sum of weight * L_e, WEIGHT the sum of weights, d_output the gradient of the sum
- * LOSS: LOSS / WEIGHT over all lanes is PyTorch's and Keras' mean when all weights are 1. z is the output, y
- * the target:
+ * w * mask_e. LOSS is the sum of weight * L_e, WEIGHT the sum of weights, d_output the gradient of the sum LOSS:
+ * LOSS / WEIGHT over all lanes is PyTorch's and Keras' mean when all weights are 1. z is the output, y the target:
  *
  * MSE      L = (z - y)^2                                d_z = 2 (z - y)
  * MAE      L = |z - y|                                  d_z = sign(z - y), 0 at 0
- * HUBER    L = (z - y)^2 / 2               if |z - y| <= delta,  d_z = z - y
- *              delta (|z - y| - delta / 2) else,                 d_z = delta sign(z - y)
+ * HUBER    L = (z - y)^2 / 2                            d_z = z - y             if |z - y| <= delta
+ *          L = delta (|z - y| - delta / 2)              d_z = delta sign(z - y) else
  *          PyTorch's HuberLoss and Keras' Huber; PyTorch's SmoothL1Loss with beta is this divided by beta.
  *          Source: Huber, Annals of Mathematical Statistics 35, 1964, p. 75.
  * SOFTMAX_CROSS_ENTROPY on logits, y a class, c classes, s = label_smoothing, p = softmax(z):
- *          q_j = (1 - s) [j = y] + s / c;   L = sum_j q_j (log sum_k exp(z_k) - z_j);   d_z = p - q
- *          PyTorch's CrossEntropyLoss(label_smoothing), Keras' from_logits=True. PyTorch puts classes of an
- * output with positions on axis 1; here they are the last axis: output [T, c], target [T]. Source:
- * Goodfellow, Bengio, Courville, Deep Learning, 2016, sec. 6.2.2.3; smoothing: Szegedy et al., CVPR 2016,
- * sec. 7. BINARY_CROSS_ENTROPY on logits, y in 0..1: L = max(z, 0) - z y + log(1 + exp(-|z|));   d_z = 1 / (1
- * + exp(-z)) - y PyTorch's BCEWithLogitsLoss (its BCELoss and Keras' default take probabilities). Source: as
- * above, 6.2.2.2.
+ *          q_j = (1 - s) [j = y] + s / c
+ *          L = sum_j q_j (log sum_k exp(z_k) - z_j)     d_z = p - q
+ *          PyTorch's CrossEntropyLoss(label_smoothing), Keras' from_logits=True. PyTorch puts the classes of an
+ *          output with positions on axis 1; here they are the last axis: output [T, c], target [T].
+ *          Source: Goodfellow, Bengio, Courville, Deep Learning, 2016, sec. 6.2.2.3; smoothing: Szegedy et al.,
+ *          CVPR 2016, sec. 7.
+ * BINARY_CROSS_ENTROPY on logits, y in 0..1:
+ *          L = max(z, 0) - z y + log(1 + exp(-|z|))     d_z = 1 / (1 + exp(-z)) - y
+ *          PyTorch's BCEWithLogitsLoss (its BCELoss and Keras' default take probabilities).
+ *          Source: as above, sec. 6.2.2.2.
  */
 #ifndef LK_LOSS_LOSS_H
 #define LK_LOSS_LOSS_H

@@ -1,30 +1,28 @@
 /**
- * Metrics as sums that can be added up over lanes, chunks and ranks; a value is computed from the total
- * alone.
+ * Metrics as sums that can be added up over lanes, chunks and ranks; a value is computed from the total alone.
  *
- * Samples are counted, not weighed: a metric says how the model does on the samples, the loss what it was
- * trained on (Keras' `metrics` as against `weighted_metrics`). Samples of weight 0 and elements of mask 0 are
- * left out.
+ * Samples are counted, not weighed: a metric says how the model does on the samples, the loss what it was trained
+ * on (Keras' `metrics` as against `weighted_metrics`). Samples of weight 0 and elements of mask 0 are left out.
  *
- * A problem is *binary* where output and target have the same shape (one logit or probability an element:
- * predicted class 1 above `threshold`, true class 1 above 0.5) or where the output has two classes
- * (predicted: the larger one, threshold not used). Else output is the target's shape and c classes behind it;
- * predicted is the first of the largest. Several binary outputs (labels) are counted together, "micro".
+ * A problem is *binary* where output and target have the same shape (one logit or probability an element: predicted
+ * class 1 above `threshold`, true class 1 above 0.5) or where the output has two classes (predicted: the larger
+ * one, threshold not used). Else output is the target's shape and c classes behind it; predicted is the first of
+ * the largest. Several binary outputs (labels) are counted together, "micro".
  *
  * accuracy          share of elements whose predicted class is the true one
  * top_k             share of elements with fewer than k outputs above the true class's (finite) output
  * precision         binary: tp / (tp + fp) of class 1
  * recall            binary: tp / (tp + fn)
  * f1                binary: 2 tp / (2 tp + fp + fn)
- *                   More classes: of each class against the rest, then the plain mean over the classes that
- * occur in truth or prediction ("macro"). 0 / 0 counts as 0. Both as scikit-learn's average='macro',
+ *                   More classes: of each class against the rest, then the plain mean over the classes that occur
+ *                   in truth or prediction ("macro"). 0 / 0 counts as 0. Both as scikit-learn's average='macro',
  *                   zero_division=0; PyTorch has none; Keras' Precision counts classes together instead.
  * confusion_matrix  counts [true class][predicted class]
  * mse rmse mae      means over all elements, of numbers as the batch holds them
- * r2                1 - sum (y - z)^2 / sum (y - mean y)^2 for each position of the last axis, then their
- * plain mean (scikit-learn's and Keras' uniform_average). NaN if a target is constant. Source: Powers,
- * Evaluation: from precision, recall and F-measure to ROC, 2011; Draper, Smith, Applied Regression Analysis,
- * 1998, sec. 1.3.
+ * r2                1 - sum (y - z)^2 / sum (y - mean y)^2 for each position of the last axis, then their plain
+ *                   mean (scikit-learn's and Keras' uniform_average). NaN if a target is constant.
+ * Sources: Powers, Evaluation: from precision, recall and F-measure to ROC, 2011; Draper, Smith, Applied
+ * Regression Analysis, 1998, sec. 1.3.
  */
 #ifndef LK_METRIC_METRIC_H
 #define LK_METRIC_METRIC_H

@@ -1,7 +1,8 @@
 /*
  * attention: scaled dot-product self-attention with several heads over [positions, units].
- *   q, k, v = x W^T + b;  p = softmax(q k^T / sqrt(d)), causal: positions to the right have p = 0;  y = (p v)
- * V^T + c Source: Vaswani et al., "Attention is all you need", 2017, sec. 3.2.
+ *   q, k, v = x W^T + b;   p = softmax(q k^T / sqrt(d)), causal: positions to the right have p = 0;
+ *   y = (p v) V^T + c
+ * Source: Vaswani et al., "Attention is all you need", 2017, sec. 3.2.
  */
 #include "nn/model_internal.h"
 

@@ -13,6 +13,35 @@
 #include "core/batch.h"
 #include "core/span.h"
 
+/**
+ * What the layers compute, x the input and y the output of one sample; shapes without the sample's axis.
+ *
+ * dense       y = f(x W^T + b) over the last axis; W [units, inputs], b [units].   PyTorch's Linear; Keras' Dense
+ *             stores W transposed. [..., inputs] -> [..., units]
+ * conv2d      y[i, j, o] = f(b[o] + sum_{u, v, c} W[o, u, v, c] x[i s + u - p, j s + v - q, c]), zeros outside:
+ *             cross-correlation, as PyTorch and Keras. W [filters, kh, kw, channels]. [h, w, c] -> [h', w', filters]
+ *             padding valid: h' = (h - kh) / s + 1, rounded down, p = 0
+ *             padding same: h' = h / s, rounded up; p = max((h' - 1) s + kh - h, 0) / 2, rounded down, so the odd
+ *             row goes to the end: TensorFlow's rule (PyTorch's padding='same' knows s = 1 only)
+ *             padding n: n zeros on each side, h' = (h + 2 n - kh) / s + 1, rounded down: PyTorch's rule
+ * max_pool    largest value of each window; padding never wins.   avg_pool: mean over the cells of the window that
+ *             lie inside the image, as Keras (PyTorch: count_include_pad=False). Padding as conv2d's.
+ * global_avg_pool   mean over height and width: [h, w, c] -> [c]
+ * activation  relu max(x, 0) · leaky_relu x or slope x · sigmoid 1 / (1 + exp(-x)) · tanh · softmax over the last
+ *             axis · gelu x Phi(x), exact, not the tanh form (Hendrycks, Gimpel, arXiv 1606.08415) · silu
+ *             x sigmoid(x) (Elfwing, Uchibe, Doya, Neural Networks 107, 2018)
+ * dropout     training: x keep / (1 - rate), keep a random 0 or 1; else x.   Source: Srivastava et al., JMLR 15, 2014.
+ * batch_norm  y = (x - mean) / sqrt(variance + epsilon) * scale + shift, per channel. Training: mean and biased
+ *             variance of the lane; else the running ones, r += momentum (new - r), new the weighted mean over
+ *             lanes. Keras keeps the biased variance as well, PyTorch n / (n - 1) of it.
+ *             Source: Ioffe, Szegedy, ICML 2015; over parts of a batch: Hoffer, Hubara, Soudry, NIPS 2017.
+ * layer_norm  the same over the last axis of each row.   Source: Ba, Kiros, Hinton, arXiv 1607.06450.
+ * embedding   y = row x of a table [vocabulary, units]; positions learned: plus row t of a second one.
+ * attention   softmax(Q K^T / sqrt(width / heads)) V by heads, concatenated and projected; Q, K, V projections of
+ *             x; causal: position t sees 0..t. [time, width] -> the same.   Source: Vaswani et al., NIPS 2017.
+ * add, multiply, concat   value by value; concat along the last axis.
+ * residual    its input (through `shortcut`, if given) plus the output of its layers.   Source: He et al., CVPR 2016.
+ */
 typedef enum lk_layer_kind {
     LK_LAYER_DENSE,
     LK_LAYER_CONV2D,
@@ -74,8 +103,8 @@ struct lk_layer_options {
 
     int64_t units; /* dense, embedding: width of the output; dense 0 = number of classes or vocabulary of the
                       data */
-    int64_t         filters;              /* conv2d */
-    int64_t         kernel[2], stride[2]; /* conv2d; pools: kernel is `size`, stride 0 = size */
+    int64_t filters;              /* conv2d */
+    int64_t kernel[2], stride[2]; /* conv2d; pools: kernel is `size`, stride 0 = size */
     lk_padding_kind padding;
     int64_t         pad[2];     /* LK_PAD_COUNT: rows and columns on each side (PyTorch's rule) */
     lk_activation   activation; /* dense, conv2d: fused; activation: the layer itself */

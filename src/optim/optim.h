@@ -1,26 +1,30 @@
 /**
- * Optimizers: one fused pass over a tile of parameters, gradient and moments. Formula and source at each
- * kind.
+ * Optimizers: one fused pass over a tile of parameters, gradient and moments. Formula and source at each kind.
  *
  * Every kind first makes the gradient q that it works with, and shrinks the parameter where weights decay:
- *   q = clamp(grad_scale * g, -clip_value, clip_value) + l1 * sign(p) + l2 * p;    p = p - rate *
- * weight_decay * p (l1, l2, weight_decay only where `decay`; sign(0) = 0; clamp only if clip_value > 0). The
- * product with the decayed parameter is taken from the value before the step, as PyTorch's AdamW does. Then,
- * with t = step->step:
+ *   q = clamp(grad_scale * g, -clip_value, clip_value) + l1 * sign(p) + l2 * p
+ *   p = p - rate * weight_decay * p
+ * (l1, l2, weight_decay only where `decay`; sign(0) = 0; clamp only if clip_value > 0). The product with the
+ * decayed parameter is taken from the value before the step, as PyTorch's AdamW does. Then, with t = step->step:
  *
- * SGD        b = momentum * b + q;   p -= rate * b;   nesterov: p -= rate * (q + momentum * b).   momentum 0:
- * b = q. PyTorch's form: the rate stands outside b. Keras keeps rate * b as velocity, which differs once the
- *            rate changes. Source: Sutskever et al., ICML 2013, eq. 1-4, in PyTorch's arrangement.
- * ADAGRAD    a += q^2;   p -= rate * q / (sqrt(a) + epsilon).   a starts at `initial`: PyTorch 0, Keras 0.1
- * (and epsilon inside the root). Source: Duchi, Hazan, Singer, JMLR 12, 2011, sec. 1.1, diagonal form.
- * RMSPROP    v = rho * v + (1 - rho) * q^2;   u = q / (sqrt(v) + epsilon);   b = momentum * b + u;   p -=
- * rate * b. PyTorch's form (alpha is rho); Keras has sqrt(v + epsilon) and the rate inside b. Source: Hinton,
- * Neural Networks for Machine Learning, lecture 6e, 2012. ADAM       m = m + (1 - beta1) (q - m);   v = beta2
- * * v + (1 - beta2) * q^2; p -= rate / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon). PyTorch's
- * form; Keras (the paper's last remark of sec. 2) adds epsilon to sqrt(v) uncorrected. Source: Kingma, Ba,
- * ICLR 2015, algorithm 1. ADAMW      ADAM with weight_decay decoupled as above. Source: Loshchilov, Hutter,
- * ICLR 2019, algorithm 2; as PyTorch and Keras the decay is multiplied by the rate, the paper multiplies by
- * the schedule factor alone.
+ * SGD      b = momentum * b + q
+ *          p -= rate * b;   nesterov: p -= rate * (q + momentum * b);   momentum 0: b = q
+ *          PyTorch's form: the rate stands outside b. Keras keeps rate * b as velocity, which differs once the
+ *          rate changes. Source: Sutskever et al., ICML 2013, eq. 1-4, in PyTorch's arrangement.
+ * ADAGRAD  a += q^2;   p -= rate * q / (sqrt(a) + epsilon)
+ *          a starts at `initial`: PyTorch 0, Keras 0.1 (and epsilon inside the root).
+ *          Source: Duchi, Hazan, Singer, JMLR 12, 2011, sec. 1.1, diagonal form.
+ * RMSPROP  v = rho * v + (1 - rho) * q^2;   u = q / (sqrt(v) + epsilon)
+ *          b = momentum * b + u;   p -= rate * b
+ *          PyTorch's form (alpha is rho); Keras has sqrt(v + epsilon) and the rate inside b.
+ *          Source: Hinton, Neural Networks for Machine Learning, lecture 6e, 2012.
+ * ADAM     m = m + (1 - beta1) (q - m);   v = beta2 * v + (1 - beta2) * q^2
+ *          p -= rate / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
+ *          PyTorch's form; Keras (the paper's last remark of sec. 2) adds epsilon to sqrt(v) uncorrected.
+ *          Source: Kingma, Ba, ICLR 2015, algorithm 1.
+ * ADAMW    ADAM with weight_decay decoupled as above. As in PyTorch and Keras the decay is multiplied by the
+ *          rate; the paper multiplies by the schedule's factor alone.
+ *          Source: Loshchilov, Hutter, ICLR 2019, algorithm 2.
  */
 #ifndef LK_OPTIM_OPTIM_H
 #define LK_OPTIM_OPTIM_H

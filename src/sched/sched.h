@@ -36,15 +36,17 @@ typedef struct lk_position {
 lk_status lk_when_steps(const lk_when *when, const lk_position *position, int64_t *steps);
 
 /**
- * The factor for the step at `position`, s = position->step, W = warm-up steps, T = total_steps, E = `every`
- * in steps: s < W:        (s + 1) / W constant      1 linear        1 + (to - 1) t              t = (s - W) /
- * (T - W), at most 1 cosine        to + (1 - to) (1 + cos(pi t)) / 2 step          gamma ^ floor((s - W) / E)
+ * The factor for the step at `position`: s = position->step, W = warm-up steps, T = total_steps, E = `every` in steps.
+ *   s < W         (s + 1) / W
+ *   constant      1
+ *   linear        1 + (to - 1) t                       t = (s - W) / (T - W), at most 1
+ *   cosine        to + (1 - to) (1 + cos(pi t)) / 2
+ *   step          gamma ^ floor((s - W) / E)
  *   exponential   gamma ^ ((s - W) / E)
- * So the first step after warm-up has factor 1 and `to` would be reached by step T, one after the last: as
- * PyTorch's LinearLR and CosineAnnealingLR with T_max = T stepped after every update. Keras' CosineDecay has
- * `to` as `alpha`. Computed in double, rounded once. Local, pure. Errors: LK_E_CONFIG (E below one step,
- * seconds). Source: cosine: Loshchilov, Hutter, SGDR, ICLR 2017, eq. 5; warm-up: Goyal et al., arXiv
- * 1706.02677, sec. 2.2.
+ * So the first step after warm-up has factor 1 and `to` would be reached by step T, one after the last: as PyTorch's
+ * LinearLR and CosineAnnealingLR with T_max = T stepped after every update. Keras' CosineDecay has `to` as `alpha`.
+ * Computed in double, rounded once. Local, pure. Errors: LK_E_CONFIG (E below one step, seconds).
+ * Source: cosine: Loshchilov, Hutter, SGDR, ICLR 2017, eq. 5; warm-up: Goyal et al., arXiv 1706.02677, sec. 2.2.
  */
 lk_status lk_sched_factor(const lk_sched_options *options, const lk_position *position, float *factor);
 

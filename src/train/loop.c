@@ -42,8 +42,7 @@ static bool is_root(const loop *l)
     return lk_comm_is_root(l->run->comm);
 }
 
-/* ---- what is said
- * -------------------------------------------------------------------------------------------- */
+/* ---- what is said ---- */
 
 typedef enum say_as { SAY_LOG, SAY_WARNING, SAY_RESULT } say_as;
 
@@ -103,8 +102,7 @@ static void say_progress(loop *l, double loss)
     if (line) l->last_log = now;
 }
 
-/* ---- evaluation, best, early stop
- * ------------------------------------------------------------------------------ */
+/* ---- evaluation, best, early stop ---- */
 
 /* The number that a monitor names, e.g. "validation.accuracy"; false if it is not there. */
 static bool monitored(const loop *l, const lk_monitor *monitor, double *value, bool *higher)
@@ -241,8 +239,7 @@ static void epoch_line(loop *l)
     lk_str_clear(&text);
 }
 
-/* ---- checkpoints
- * ----------------------------------------------------------------------------------------------- */
+/* ---- checkpoints ---- */
 
 /* Root: image now, written while training goes on. */
 static lk_status save_image(loop *l, bool best)
@@ -285,8 +282,7 @@ done:
     return st;
 }
 
-/* ---- start
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- start ---- */
 
 static lk_status resume_root(loop *l, bool *resumed)
 {
@@ -434,8 +430,7 @@ done:
     return st;
 }
 
-/* ---- the loop
- * -------------------------------------------------------------------------------------------------- */
+/* ---- the loop ---- */
 
 static bool stop_asked(void *context)
 {

@@ -156,8 +156,7 @@ done:
     return st;
 }
 
-/* ---- predict
- * --------------------------------------------------------------------------------------------------- */
+/* ---- predict ---- */
 
 /* What the loss makes of raw outputs: probabilities for classification, the user's units for regression. */
 static void finish_outputs(const lk_run *run, int64_t n, float *values)
