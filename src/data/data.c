@@ -1,8 +1,10 @@
 #include "data/stream.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/alloc.h"
 #include "core/rng.h"
@@ -29,25 +31,90 @@ done:
     return st;
 }
 
-/* Samples that the model was trained on say nothing about new ones. */
-static lk_status no_overlap(const lk_data *data, int a, int b)
+/* A dataset by what it is, not by what it is called: links to files and inside files make many names. */
+typedef struct origin {
+    dev_t          device;
+    ino_t          inode;
+    uint64_t       address;
+    const lk_part *part;
+} origin;
+
+static int by_origin(const void *a, const void *b)
 {
-    lk_status        st = LK_OK;
-    const lk_places *x = &data->set[a].places, *y = &data->set[b].places;
-    for (int i = 0; i < x->n; i++)
-        for (int k = 0; k < y->n; k++) {
-            char *one = realpath(data->files.path[x->number[i]], NULL);
-            char *two = realpath(data->files.path[y->number[k]], NULL);
-            bool  same = one && two && !strcmp(one, two) && !strcmp(x->group[i], y->group[k]);
-            free(one);
-            free(two);
-            LK_CHECK(
-                !same, LK_E_CONFIG,
-                "%s and %s share %s%s%s: what was trained on measures nothing; take a share of the training "
-                "data instead, {fraction: 0.1}",
-                labels[a], labels[b], data->files.path[x->number[i]], *x->group[i] ? ":" : "", x->group[i]);
-        }
+    const origin *x = a, *y = b;
+    if (x->device != y->device) return x->device < y->device ? -1 : 1;
+    if (x->inode != y->inode) return x->inode < y->inode ? -1 : 1;
+    return (x->address > y->address) - (x->address < y->address);
+}
+
+static lk_status find_origin(const lk_files *files, const lk_part *part, origin *out)
+{
+    struct stat file;
+    if (stat(files->path[part->file], &file) != 0)
+        return lk_fail(LK_E_DATA, "%s: %s", files->path[part->file], strerror(errno));
+    *out = (origin){file.st_dev, file.st_ino, part->info.address, part};
+    return LK_OK;
+}
+
+/* Sorted; a dataset that a column meets twice would be learnt twice. */
+static lk_status column_origins(const char *label, const lk_column *column, origin *out)
+{
+    lk_status st = LK_OK;
+    for (int i = 0; i < column->n_parts; i++) LK_TRY(find_origin(column->files, &column->part[i], &out[i]));
+    qsort(out, (size_t)column->n_parts, sizeof *out, by_origin);
+    for (int i = 1; i < column->n_parts; i++)
+        LK_CHECK(by_origin(&out[i - 1], &out[i]) != 0, LK_E_CONFIG, "%s: %s of %s is the same as that of %s",
+                 label, out[i].part->dataset, column->files->path[out[i].part->file],
+                 column->files->path[out[i - 1].part->file]);
 done:
+    return st;
+}
+
+/* The datasets that hold the samples of a set; what serves all samples alike may be shared. */
+static lk_status find_origins(const char *label, const lk_set *set, origin **out, int *n)
+{
+    lk_status st = LK_OK;
+    int       most = 1;
+    *n = 0;
+    for (int i = 0; i < set->n_inputs + set->n_targets; i++) {
+        const lk_source *source = i < set->n_inputs ? &set->input[i] : &set->target[i - set->n_inputs];
+        most += source->n_columns * set->places.n;
+    }
+    LK_TRY(LK_ALLOC(most, out));
+    for (int i = 0; i < set->n_inputs + set->n_targets; i++) {
+        const lk_source *source = i < set->n_inputs ? &set->input[i] : &set->target[i - set->n_inputs];
+        for (int k = 0; k < source->n_columns && !source->own_files; k++) {
+            if (source->column[k].sample_axis < 0) continue;
+            LK_TRY(column_origins(label, &source->column[k], *out + *n));
+            *n += source->column[k].n_parts;
+        }
+    }
+    qsort(*out, (size_t)*n, sizeof **out, by_origin);
+done:
+    return st;
+}
+
+/* Samples that the model was trained on say nothing about new ones. */
+static lk_status no_overlap(const lk_data *data)
+{
+    lk_status st = LK_OK;
+    origin   *set[LK_SPLITS] = {NULL};
+    int       n[LK_SPLITS] = {0};
+    for (int s = 0; s < LK_SPLITS; s++) {
+        if (!data->split[s].set) continue;
+        LK_TRY(find_origins(labels[s], &data->set[s], &set[s], &n[s]));
+        for (int i = 0; s != LK_SPLIT_TRAIN && i < n[s]; i++)
+            LK_CHECK(
+                !bsearch(&set[s][i], set[LK_SPLIT_TRAIN], (size_t)n[LK_SPLIT_TRAIN], sizeof(origin),
+                         by_origin),
+                LK_E_CONFIG,
+                "%s and %s share %s: %s: what was trained on measures nothing; take a share of the training "
+                "data instead, {fraction: 0.1}",
+                labels[LK_SPLIT_TRAIN], labels[s], data->files.path[set[s][i].part->file],
+                set[s][i].part->dataset);
+    }
+done:
+    for (int s = 0; s < LK_SPLITS; s++) lk_free(&set[s]);
     return st;
 }
 
@@ -213,10 +280,9 @@ lk_status lk_data_open(const lk_data_options *options, uint64_t seed, const lk_t
     data->options = options;
     lk_schema_init(&data->schema, options);
     LK_TRY(find_files(data, options));
-    LK_TRY(no_overlap(data, LK_SPLIT_TRAIN, LK_SPLIT_VALIDATION));
-    LK_TRY(no_overlap(data, LK_SPLIT_TRAIN, LK_SPLIT_TEST));
     LK_TRY(lk_handles_init(&handles, &data->files));
     LK_TRY(open_sets(data, &handles));
+    LK_TRY(no_overlap(data));
     LK_TRY(take_fractions(data, options, seed));
     data->transform = known;
     if (known)

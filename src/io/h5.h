@@ -53,6 +53,7 @@ typedef struct lk_h5_info {
     int64_t    chunk[LK_H5_MAX_AXES];
     int64_t    file_offset; /* contiguous, allocated, plain: byte offset for pread; else -1 */
     char       filters[64]; /* "deflate,shuffle" or "" */
+    uint64_t   address;     /* of the object in its file: equal on all ways to it */
 } lk_h5_info;
 
 typedef enum lk_h5_kind { LK_H5_GROUP, LK_H5_DATASET } lk_h5_kind;

@@ -258,8 +258,10 @@ lk_status lk_h5_stat(lk_h5 *file, const char *path, lk_h5_info *info)
     lk_h5_lock();
     lk_status st = lk_h5_open_dataset(file, path, &dataset);
     if (st == LK_OK) {
-        hid_t  type = number_type(dataset);
-        size_t size = H5Tget_size(type);
+        hid_t      type = number_type(dataset);
+        size_t     size = H5Tget_size(type);
+        H5O_info_t object;
+        if (H5Oget_info2(dataset, &object, H5O_INFO_BASIC) >= 0) info->address = object.addr;
         st = classify(file, path, type, info);
         H5Tclose(type);
         if (st == LK_OK) st = describe_space(file, path, dataset, info);

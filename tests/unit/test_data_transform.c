@@ -1,6 +1,8 @@
 /* Splits, statistics, class targets, bad values, and the transform's way through a file. */
 #include "lk_test.h"
 
+#include <hdf5.h>
+
 #include <unistd.h>
 
 #include "core/alloc.h"
@@ -361,6 +363,22 @@ static void files_are_found_or_the_reason_is_given(void **state)
 
     options.validation = (lk_split_options){.files = same, .n_files = 1};
     open_fails(&options, LK_E_CONFIG, "data.train and data.validation share");
+    /* the same samples under other names: a link to the file, a link inside it, a path with a detour */
+    static const char *const linked[] = {"linked.h5:/train"}, *const inner[] = {"part_2.h5:/again/train"},
+                             *const detour[] = {"./part_0.h5:/train", "part_0.h5:/train"};
+    assert_int_equal(link(path_of("part_1.h5"), path_of("linked.h5")), 0);
+    options.validation = (lk_split_options){.files = linked, .n_files = 1};
+    open_fails(&options, LK_E_CONFIG, "linked.h5: /train/x: what was");
+    assert_int_equal(unlink(path_of("linked.h5")), 0);
+    hid_t file = H5Fopen(path_of("part_2.h5"), H5F_ACC_RDWR, H5P_DEFAULT);
+    assert_true(H5Lcreate_soft("/", file, "again", H5P_DEFAULT, H5P_DEFAULT) >= 0);
+    H5Fclose(file);
+    options.validation = (lk_split_options){0};
+    options.test = (lk_split_options){.files = inner, .n_files = 1};
+    open_fails(&options, LK_E_CONFIG, "part_2.h5: /again/train/x: what was");
+    options = plain(detour, LK_NORMALISE_NONE);
+    options.train.n_files = 2;
+    open_fails(&options, LK_E_CONFIG, "is the same as that of");
     options = plain(none, LK_NORMALISE_NONE);
     open_fails(&options, LK_E_CONFIG, "'part_[7-9].h5' matches no file");
     options = plain(missing, LK_NORMALISE_NONE);
