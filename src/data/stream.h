@@ -85,6 +85,10 @@ typedef struct lk_data lk_data;
  */
 lk_status lk_data_open(const lk_data_options *options, uint64_t seed, const lk_transform *known,
                        lk_data **out);
+/** The same for a rank whose colleague has opened these data and gives its transform: values are not read
+ * again to check them, and there are no fingerprints. */
+lk_status lk_data_open_checked(const lk_data_options *options, uint64_t seed, const lk_transform *known,
+                               lk_data **out);
 void      lk_data_close(lk_data **data);
 
 const lk_transform *lk_data_transform(const lk_data *data);

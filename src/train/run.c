@@ -12,19 +12,69 @@
  * depend on it, only the share of time spent waiting for memory does. */
 enum { GROUP_ACTIVATION_BYTES = 24 << 20, GROUP_ROWS_MOST = 256 };
 
-static lk_status open_data(lk_run *run, lk_checkpoint *checkpoint, const char *input)
+/* The root's transform as the bytes that a checkpoint would hold, and back. */
+static lk_status pack_transform(const lk_transform *transform, void **bytes, size_t *size)
 {
-    lk_status     st = LK_OK;
-    lk_transform *known = NULL;
-    if (checkpoint) LK_TRY(lk_transform_load(lk_checkpoint_h5(checkpoint), "/input", &known));
-    if (input)
-        LK_TRY(lk_data_open_input(input, &run->options->data, known, &run->data));
-    else
-        LK_TRY(lk_data_open(&run->options->data, run->options->seed, known, &run->data));
-    run->transform = known ? known : NULL;
-    known = NULL;
+    lk_status st = LK_OK;
+    lk_h5    *image = NULL;
+    LK_TRY(lk_h5_create_image(&image));
+    LK_TRY(lk_transform_save(transform, image, "/input"));
+    LK_TRY(lk_h5_take_image(&image, bytes, size));
 done:
-    lk_transform_destroy(&known);
+    lk_h5_abandon(&image);
+    return st;
+}
+
+static lk_status unpack_transform(const void *bytes, size_t size, lk_transform **out)
+{
+    lk_status st = LK_OK;
+    lk_h5    *image = NULL;
+    LK_TRY(lk_h5_open_image(bytes, size, "transform", &image));
+    LK_TRY(lk_transform_load(image, "/input", out));
+done:
+    lk_h5_abandon(&image);
+    return st;
+}
+
+/* The root reads all there is to read (statistics, labels, fingerprints) and tells the others: files larger
+ * than memory are passed over once and not once a rank. */
+static lk_status open_together(lk_run *run)
+{
+    lk_status             st = LK_OK;
+    lk_comm              *comm = run->comm;
+    const lk_run_options *options = run->options;
+    void                 *bytes = NULL;
+    size_t                size = 0;
+    if (lk_comm_is_root(comm)) {
+        st = lk_data_open(&options->data, options->seed, NULL, &run->data);
+        if (st == LK_OK && lk_comm_size(comm) > 1)
+            st = pack_transform(lk_data_transform(run->data), &bytes, &size);
+    }
+    LK_TRY(lk_comm_agree(comm, st));
+    if (lk_comm_size(comm) == 1) goto done;
+    LK_TRY(lk_comm_broadcast(comm, &size, sizeof size));
+    if (!lk_comm_is_root(comm)) st = lk_alloc_array(size, 1, &bytes);
+    LK_TRY(lk_comm_agree(comm, st));
+    LK_TRY(lk_comm_broadcast(comm, bytes, size));
+    if (!lk_comm_is_root(comm)) {
+        st = unpack_transform(bytes, size, &run->transform);
+        if (st == LK_OK) st = lk_data_open_checked(&options->data, options->seed, run->transform, &run->data);
+    }
+    LK_TRY(lk_comm_agree(comm, st));
+done:
+    lk_free(&bytes);
+    return st;
+}
+
+static lk_status open_known(lk_run *run, lk_checkpoint *checkpoint, const char *input)
+{
+    lk_status st = LK_OK;
+    LK_TRY(lk_transform_load(lk_checkpoint_h5(checkpoint), "/input", &run->transform));
+    if (input)
+        LK_TRY(lk_data_open_input(input, &run->options->data, run->transform, &run->data));
+    else
+        LK_TRY(lk_data_open(&run->options->data, run->options->seed, run->transform, &run->data));
+done:
     return st;
 }
 
@@ -153,7 +203,10 @@ lk_status lk_run_create(lk_comm *comm, const lk_run_options *options, lk_checkpo
     run->comm = comm;
     lk_phases_start(&run->phases);
     LK_TRY(lk_kernels_select(options->kernels));
-    LK_TRY(lk_comm_agree(comm, open_data(run, checkpoint, input)));
+    if (checkpoint)
+        LK_TRY(lk_comm_agree(comm, open_known(run, checkpoint, input)));
+    else
+        LK_TRY(open_together(run));
     LK_TRY(lk_comm_agree(comm, build_model(run)));
     LK_TRY(lk_work_create(run->model, options->evaluate_chunk, 1, false, options->seed, &run->evaluate_work));
     if (training) LK_TRY(prepare_training(run));

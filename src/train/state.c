@@ -168,11 +168,29 @@ lk_status lk_state_load_model(lk_run *run, lk_checkpoint *checkpoint, float *sta
                                    state);
 }
 
+/* A run that goes on with other data would be neither the old one nor a new one. */
+static lk_status check_data(const lk_run *run, lk_checkpoint *checkpoint)
+{
+    lk_status st = LK_OK;
+    char      now[33], *then = NULL;
+    LK_TRY(lk_h5_get_text(lk_checkpoint_h5(checkpoint), "/provenance", "dataset_xxh3", &then));
+    lk_data_fingerprint(run->data, LK_SPLIT_TRAIN, now);
+    LK_CHECK(
+        !strcmp(now, then), LK_E_DATA,
+        "the training data is not what this run began with (fingerprint %s, now %s): names, sizes, shapes "
+        "or values have changed. Bring the files back, or begin anew with --new, or with --from this run",
+        then, now);
+done:
+    lk_free(&then);
+    return st;
+}
+
 lk_status lk_state_load(lk_run *run, lk_checkpoint *checkpoint, lk_history *history)
 {
     lk_status             st = LK_OK;
     const lk_run_options *options = run->options;
     char                  prefix[LK_PATH_BYTES];
+    LK_TRY(check_data(run, checkpoint));
     LK_TRY(lk_state_load_model(run, checkpoint, lk_reduce_state(run->reduce)));
     for (int i = 0; i < lk_optim_n_slots(&options->optim); i++) {
         snprintf(prefix, sizeof prefix, "/optimizer/%s", lk_optim_slot_name(&options->optim, i));

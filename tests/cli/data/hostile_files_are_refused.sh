@@ -1,6 +1,6 @@
 # Files that want more than to be read: every verb that reads data says why it does not, quickly, with little memory, and
 # opens no other file. The other file is known by its name in the trace of system calls.
-source "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../lib.sh"
 make_hostile=$LK_BUILD/tests/make_hostile
 strace -qq -e trace=none true 2>/dev/null || { echo "strace cannot trace here"; exit 77; }
 cat >run.yaml <<'YAML'

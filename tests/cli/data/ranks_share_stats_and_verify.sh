@@ -1,5 +1,5 @@
 # data stats and data verify say the same on any number of ranks, once; data info says what it may of any file.
-source "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../lib.sh"
 "$make_data" data.h5 samples=3000 shape=20x20x3 type=f32 deflate=1 || fail make_data
 for verb in stats verify; do
     lockstep data $verb data.h5
