@@ -27,6 +27,13 @@ LK_API int lk_session_is_root(const lk_session *session);
 /** The rank by the launcher's environment alone: for verbs that never start MPI; 0 without a launcher. */
 LK_API int lk_launcher_rank(void);
 
+/**
+ * Unix time at which the batch system (Slurm) ends this job; 0: no batch job, no limit, or no answer within
+ * 10 s. It may start a process, which MPI does not like: call it before lk_session_start, on launcher's rank
+ * 0 alone. Local.
+ */
+LK_API double lk_batch_job_end(void);
+
 /** All ranks leave with the same status and message, that of the lowest rank that failed. Collective. */
 LK_API lk_status lk_session_agree(lk_session *session, lk_status status);
 /** The root's *text (malloc'd, or NULL) to every rank; freed with free(). Collective. */

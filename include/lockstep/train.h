@@ -45,6 +45,7 @@ typedef struct lk_train_request {
     const char *config_text; /* rendered configuration, stored in the run and in every checkpoint */
     const char *from;        /* start from the parameters of this checkpoint; NULL: initial values */
     double      max_time;    /* seconds, 0: no limit; stops with a checkpoint, LK_STOPPED */
+    double      job_end;     /* root: Unix time at which the job ends, stopped before it as above; 0: none */
     int         live;        /* show a live line: stderr is a terminal */
 
     const volatile sig_atomic_t *stop; /* set by the program's signal handler; may be NULL */

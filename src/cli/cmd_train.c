@@ -36,8 +36,10 @@ static void print_result(void *context, const char *line)
 }
 
 typedef struct train_options {
-    const char *directory, *from, *at, *resume, *max_time;
+    const char *directory, *from, *at, *resume, *time_limit;
     int         fresh;
+    double      max_time; /* seconds, 0: none */
+    double      job_end;  /* root: Unix time, 0: none */
 } train_options;
 
 /* runs/<name of the config file> */
@@ -119,7 +121,7 @@ static lk_status decide(const train_options *options, const char *config_path, c
     return st;
 }
 
-static lk_status check_options(const train_options *options, const cli_line *line, double *max_time)
+static lk_status check_options(train_options *options, const cli_line *line)
 {
     static const char *const modes[] = {"auto", "never", "must"};
     int                      known = !options->resume;
@@ -128,11 +130,10 @@ static lk_status check_options(const train_options *options, const cli_line *lin
     for (size_t i = 0; !known && i < sizeof modes / sizeof *modes; i++)
         known = !strcmp(options->resume, modes[i]);
     if (!known) return cli_usage("--resume=%s: expected auto, never or must", options->resume);
-    return options->max_time ? cli_duration("--max-time", options->max_time, max_time) : LK_OK;
+    return options->time_limit ? cli_duration("--max-time", options->time_limit, &options->max_time) : LK_OK;
 }
 
-static lk_status train_all(lk_session *session, const train_options *options, const cli_line *line,
-                           double max_time)
+static lk_status train_all(lk_session *session, const train_options *options, const cli_line *line)
 {
     lk_config *config = NULL;
     lk_rundir *rundir = NULL;
@@ -152,11 +153,11 @@ static lk_status train_all(lk_session *session, const train_options *options, co
         lk_train_request request = {.rundir = rundir,
                                     .config_text = rendered,
                                     .from = from,
-                                    .max_time = max_time,
+                                    .max_time = options->max_time,
+                                    .job_end = options->job_end,
                                     .live = isatty(2),
                                     .stop = &stop_asked,
                                     .result = print_result};
-        install_handlers();
         if (rundir) fprintf(stderr, "run         %s\n", lk_rundir_path(rundir));
         st = lk_train(session, lk_config_options(config), &request);
     }
@@ -174,18 +175,20 @@ int cmd_train(int argc, char **argv)
                                 {"from", &options.from, NULL},
                                 {"at", &options.at, NULL},
                                 {"resume", &options.resume, NULL},
-                                {"max-time", &options.max_time, NULL},
+                                {"max-time", &options.time_limit, NULL},
                                 {"new", NULL, &options.fresh},
                                 {0}};
     cli_line         line;
-    double           max_time = 0;
     lk_session      *session = NULL;
     lk_status        st = cli_parse(argc, argv, table, &line);
     if (st == LK_OK && line.help) return cli_help("train");
-    if (st == LK_OK) st = check_options(&options, &line, &max_time);
+    if (st == LK_OK) st = check_options(&options, &line);
     if (st != LK_OK) return cli_fail(NULL, st);
+    /* Starting MPI on many nodes takes its time: a signal meanwhile asks for a stop at the first step. */
+    install_handlers();
+    if (lk_launcher_rank() == 0) options.job_end = lk_batch_job_end();
     st = cli_session_start(&session);
-    if (st == LK_OK) st = train_all(session, &options, &line, max_time);
+    if (st == LK_OK) st = train_all(session, &options, &line);
     int code = st == LK_OK ? 0 : cli_fail(session, st);
     lk_session_end(&session);
     return code;

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/alloc.h"
 #include "core/clock.h"
@@ -18,6 +19,7 @@
  */
 enum { EPOCH_LINES_MOST = 500 };
 enum { DIVERGED_STEPS = 3, LIVE_INTERVAL_MS = 200 };
+static const double JOB_MARGIN_SECONDS = 60, JOB_MARGIN_SHARE = 0.1;
 
 typedef struct loop {
     lk_run                 *run;
@@ -33,8 +35,11 @@ typedef struct loop {
     int64_t                 started_step;
     double                  epoch_started;
     int64_t                 epoch_started_step;
-    unsigned                flags; /* of all ranks, at the step just done */
-    bool                    begun; /* root: the directory is this run's from here on */
+    unsigned                flags;       /* of all ranks, at the step just done */
+    bool                    begun;       /* root: the directory is this run's from here on */
+    double                  job_seconds; /* root: left to the job at the start */
+    double      longest_turn;            /* root: seconds of the slowest step with all that is due after it */
+    const char *why;                     /* root: of the stop */
 } loop;
 
 static bool is_root(const loop *l)
@@ -282,6 +287,24 @@ done:
     return st;
 }
 
+/* ---- the end of the job ---- */
+
+/* Seconds before the end of the job at which the run stops: two of its slowest turns and writes, so that one
+ * more and the last checkpoint fit, and a minute for what comes after it, which must not eat up a short job.
+ */
+static double job_margin(const loop *l)
+{
+    double rest = fmin(JOB_MARGIN_SECONDS, JOB_MARGIN_SHARE * l->job_seconds);
+    return rest + 2 * (l->longest_turn + lk_saver_seconds(l->saver));
+}
+
+static double job_seconds_left(const loop *l)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return l->request->job_end - ((double)now.tv_sec + 1e-9 * (double)now.tv_nsec);
+}
+
 /* ---- start ---- */
 
 static lk_status resume_root(loop *l, bool *resumed)
@@ -417,6 +440,14 @@ static lk_status start(loop *l)
         if (epoch_line_every(l) > 1)
             lk_str_printf(&text, "log         a line every %lld epochs; metrics.csv has every evaluation\n",
                           (long long)epoch_line_every(l));
+        if (l->request->job_end > 0) {
+            char left[32];
+            l->job_seconds = fmax(0, job_seconds_left(l));
+            lk_report_duration(l->job_seconds, left);
+            lk_str_printf(&text,
+                          "job         %s left; the run stops with a checkpoint %.0f s before the end\n",
+                          left, job_margin(l));
+        }
         say_lines(l, lk_str_text(&text), SAY_LOG);
         lk_str_clear(&text);
         lk_report_warnings(run, &text);
@@ -432,14 +463,23 @@ done:
 
 /* ---- the loop ---- */
 
+/* The root's reasons to stop, NULL without one. */
+static const char *reason_to_stop(const loop *l)
+{
+    const lk_train_request *request = l->request;
+    if (request->stop && *request->stop) return "a signal";
+    if (lk_rundir_stop_asked(request->rundir)) return "the file STOP";
+    if (request->max_time > 0 && lk_clock_seconds() - l->launched >= request->max_time) return "--max-time";
+    if (request->job_end > 0 && job_seconds_left(l) <= job_margin(l)) return "the end of the job's time";
+    return NULL;
+}
+
 static bool stop_asked(void *context)
 {
     loop *l = context;
-    if (l->request->stop && *l->request->stop) return true;
-    if (!is_root(l)) return false;
-    double limit = l->request->max_time;
-    return (limit > 0 && lk_clock_seconds() - l->launched >= limit) ||
-           lk_rundir_stop_asked(l->request->rundir);
+    if (!is_root(l)) return l->request->stop && *l->request->stop;
+    l->why = reason_to_stop(l);
+    return l->why != NULL;
 }
 
 /* What this rank asks of all: a stop, or (root) a checkpoint by the clock. */
@@ -524,7 +564,7 @@ static lk_status turn(loop *l, bool *stop)
 {
     lk_status st = LK_OK;
     lk_run   *run = l->run;
-    double    loss = 0;
+    double    began = lk_clock_seconds(), loss = 0;
     l->flags = wishes(l);
     LK_TRY(lk_run_step(run, &l->flags, &loss));
     LK_TRY(check_divergence(l, loss));
@@ -533,6 +573,7 @@ static lk_status turn(loop *l, bool *stop)
     if (run->options->verify_steps > 0 && run->progress.step % run->options->verify_steps == 0)
         LK_TRY(lk_reduce_verify(run->reduce));
     LK_TRY(after_step(l, stop));
+    l->longest_turn = fmax(l->longest_turn, lk_clock_seconds() - began);
 done:
     return st == LK_E_DIVERGED ? explain_divergence(l) : st;
 }
@@ -580,9 +621,11 @@ static lk_status stopped(loop *l, const char *where)
 {
     lk_run *run = l->run;
     if (is_root(l)) (void)lk_rundir_set_status(l->request->rundir, "stopped", run->progress.step, "");
-    return lk_fail(LK_STOPPED,
-                   "stopped %sat step %lld of %lld with a checkpoint; the same command goes on from here",
-                   where, (long long)run->progress.step, (long long)run->position.total_steps);
+    return lk_fail(
+        LK_STOPPED,
+        "stopped by %s %sat step %lld of %lld with a checkpoint; the same command goes on from here",
+        l->why ? l->why : "a signal", where, (long long)run->progress.step,
+        (long long)run->position.total_steps);
 }
 
 static lk_status train(loop *l)

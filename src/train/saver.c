@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/alloc.h"
+#include "core/clock.h"
 #include "core/log.h"
 
 enum { FAILED_WRITES_MOST = 3 };
@@ -23,6 +24,7 @@ struct lk_saver {
     lk_checkpoint_writer *unsaved_best; /* owned; failed before, goes first */
     bool                  best;         /* the image in flight is the best one so far */
     bool                  running;
+    double                seconds, slowest; /* of the last write; of the slowest one that was waited for */
     pthread_t             thread;
     atomic_bool           done;
     lk_status             status; /* of the last write, with its message */
@@ -74,12 +76,14 @@ static lk_status write_best(lk_saver *saver)
 static lk_status write_files(lk_saver *saver)
 {
     lk_status st = LK_OK;
+    double    began = lk_clock_seconds();
     LK_TRY(sync_logs(saver));
     LK_TRY(write_best(saver));
     LK_TRY(lk_checkpoint_commit(saver->writer, saver->path));
     if (lk_checkpoint_prune(saver->folder, saver->keep) != LK_OK)
         lk_log_warn("old checkpoints stay: %s", lk_error_message());
 done:
+    saver->seconds = lk_clock_seconds() - began;
     return st;
 }
 
@@ -109,6 +113,7 @@ static bool start_thread(lk_saver *saver)
 static void settle(lk_saver *saver)
 {
     lk_checkpoint_abandon(&saver->writer);
+    if (saver->seconds > saver->slowest) saver->slowest = saver->seconds;
     saver->failed = saver->status == LK_OK ? 0 : saver->failed + 1;
 }
 
@@ -153,6 +158,11 @@ lk_status lk_saver_put(lk_saver *saver, lk_checkpoint_writer **writer, int64_t s
     }
 done:
     return st;
+}
+
+double lk_saver_seconds(const lk_saver *saver)
+{
+    return saver->slowest;
 }
 
 void lk_saver_destroy(lk_saver **saver)

@@ -33,5 +33,7 @@ lk_status lk_saver_put(lk_saver *saver, lk_checkpoint_writer **writer, int64_t s
 void lk_saver_poll(lk_saver *saver);
 /** Waits until all is durable; the status of the last write. */
 lk_status lk_saver_wait(lk_saver *saver);
+/** Of the slowest write so far that was waited for. */
+double lk_saver_seconds(const lk_saver *saver);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "comm/job.h"
 #include "core/alloc.h"
 #include "core/log.h"
 #include "train/session.h"
@@ -60,6 +61,11 @@ int lk_launcher_rank(void)
         if (value && *value) return atoi(value);
     }
     return 0;
+}
+
+double lk_batch_job_end(void)
+{
+    return lk_job_end();
 }
 
 lk_status lk_session_agree(lk_session *session, lk_status status)
