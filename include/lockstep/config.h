@@ -61,8 +61,13 @@ LK_API lk_status lk_config_describe(const char *path, char **text);
 
 /** A commented starting configuration; `description` of a dataset (from lk_data_describe_file) or NULL. */
 LK_API lk_status lk_config_init(const char *dataset_path, char **yaml);
-/** The Slurm batch script for `lockstep config init --slurm`. */
-LK_API const char *lk_config_slurm_template(void);
+/**
+ * A Slurm batch script that trains the configuration at `path` with the program at `program` and queues
+ * itself again where that makes sense. `config`: what stands at `path`, for the number of ranks to suggest,
+ * or NULL. *script is freed with free().
+ */
+LK_API lk_status lk_config_slurm(const lk_config *config, const char *path, const char *program,
+                                 char **script);
 
 #ifdef __cplusplus
 }

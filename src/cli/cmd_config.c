@@ -1,7 +1,9 @@
 /* lockstep config check|render|init|reference. Never starts MPI. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 
@@ -29,13 +31,31 @@ static lk_status with_config(const char *verb, const cli_line *line)
     return st;
 }
 
+/* Where this program stands: a batch job has another PATH than the shell that wrote its script. */
+static void own_path(char path[PATH_MAX])
+{
+    ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 1);
+    snprintf(path + (n > 0 ? n : 0), (size_t)(PATH_MAX - (n > 0 ? n : 0)), "%s", n > 0 ? "" : "lockstep");
+}
+
+static lk_status init_slurm(const cli_line *line)
+{
+    char        program[PATH_MAX], *text = NULL;
+    const char *path = line->n_operands == 2 ? line->operands[1] : "run.yaml";
+    lk_config  *config = NULL;
+    lk_status   st = LK_OK;
+    if (line->n_operands > 2) return cli_usage("config init --slurm: at most one CONFIG expected");
+    if (line->n_operands == 2) st = lk_config_load(path, line->sets, line->n_sets, &config);
+    own_path(program);
+    if (st == LK_OK) st = lk_config_slurm(config, path, program, &text);
+    lk_config_destroy(&config);
+    return put_text(st, &text);
+}
+
 static lk_status init(const cli_line *line, int slurm)
 {
     char *text = NULL;
-    if (slurm) {
-        if (lk_launcher_rank() == 0) fputs(lk_config_slurm_template(), stdout);
-        return LK_OK;
-    }
+    if (slurm) return init_slurm(line);
     if (line->n_operands > 2) return cli_usage("config init: at most one DATA file expected");
     lk_status st = lk_config_init(line->n_operands == 2 ? line->operands[1] : NULL, &text);
     return put_text(st, &text);

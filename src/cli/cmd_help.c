@@ -61,7 +61,7 @@ static const struct {
      "lockstep config render CONFIG [--set a.b=v]...    the full configuration, defaults and origins "
      "included\n"
      "lockstep config init [DATA.h5]                    a commented starting configuration\n"
-     "lockstep config init --slurm                      a batch script that requeues itself\n"
+     "lockstep config init --slurm [CONFIG]             a batch script that requeues itself\n"
      "lockstep config reference [KEY]                   every key, as Markdown; or one and what is below "
      "it\n"},
     {"bench",

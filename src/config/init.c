@@ -1,4 +1,4 @@
-/* Starting points: a commented configuration for a dataset, and a batch script. */
+/* A starting point: a commented configuration for a dataset. */
 #include <string.h>
 
 #include "config/config_internal.h"
@@ -142,47 +142,4 @@ lk_status lk_config_init(const char *dataset_path, char **yaml)
 done:
     lk_str_clear(&out);
     return st;
-}
-
-const char *lk_config_slurm_template(void)
-{
-    return "#!/bin/bash\n"
-           "#SBATCH --job-name=lockstep\n"
-           "#SBATCH --nodes=2\n"
-           "#SBATCH --ntasks-per-node=8\n"
-           "#SBATCH --cpus-per-task=1\n"
-           "#SBATCH --time=04:00:00\n"
-           "#SBATCH --requeue\n"
-           "#SBATCH --open-mode=append\n"
-           "#SBATCH --output=lockstep-%j.log\n"
-           "#SBATCH --signal=B:USR1@300\n"
-           "# Five minutes before the end Slurm sends USR1 to this script; the run then writes a checkpoint, "
-           "ends with 75 and\n"
-           "# is queued again. The same command starts, goes on, and says so when all is done.\n"
-           "\n"
-           "# mpirun kills after one second on TERM; give the last checkpoint time.\n"
-           "export OMPI_MCA_odls_base_sigkill_timeout=120\n"
-           "export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1\n"
-           "\n"
-           "# Where Slurm was built with PMIx, 'srun --mpi=pmix lockstep train run.yaml &' does as well.\n"
-           "mpirun lockstep train run.yaml &\n"
-           "pid=$!\n"
-           "trap 'kill -USR1 $pid' USR1\n"
-           "trap 'kill -TERM $pid' TERM\n"
-           "\n"
-           "# A trapped signal ends `wait` early with a number above 128: wait on until the process is "
-           "gone.\n"
-           "wait $pid\n"
-           "rc=$?\n"
-           "while [ $rc -gt 128 ] && kill -0 $pid 2>/dev/null; do\n"
-           "    wait $pid\n"
-           "    rc=$?\n"
-           "done\n"
-           "\n"
-           "case $rc in\n"
-           "    # stopped at a checkpoint, a rank hung, a rank was killed, a host was lost: go on from the "
-           "last checkpoint\n"
-           "    75 | 77 | 137 | 205) scontrol requeue \"$SLURM_JOB_ID\" ;;\n"
-           "esac\n"
-           "exit $rc\n";
 }

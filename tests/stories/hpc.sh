@@ -80,5 +80,10 @@ type_in lockstep predict runs/surrogate run/out_5.h5 -o predicted.h5
 exits 0
 type_in lockstep inspect predicted.h5
 answers "/output"
-type_in lockstep config init --slurm
-answers "#SBATCH"
+
+echo "# The batch script for the cluster: printed for this configuration, and bash reads it."
+type_in lockstep config init --slurm surrogate.yaml
+exits 0
+answers "#SBATCH --job-name=surrogate"
+answers "scontrol requeue"
+holds bash -n out
