@@ -1,3 +1,4 @@
+lk_add_test(test_comm_tile unit/test_comm_tile.c LABELS lockstep)
 lk_add_test(test_comm_tree unit/test_comm_tree.c LABELS lockstep)
 lk_add_test(test_comm_plan unit/test_comm_plan.c LABELS lockstep TIMEOUT 60)
 lk_add_test(test_comm_job unit/test_comm_job.c)

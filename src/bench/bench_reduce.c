@@ -144,8 +144,9 @@ static void update_tile(void *context, const lk_tile_update *tile)
     rig   *it = context;
     float *slot[2] = {lk_reduce_slot(it->reduce, 0) + tile->tile->offset,
                       lk_reduce_slot(it->reduce, 1) + tile->tile->offset};
+    it->step[OURS].mean_scale = tile->mean_scale;
     it->step[OURS].grad_scale = tile->grad_scale;
-    lk_optim_update(&it->optim, &it->step[OURS], true, tile->tile->count, tile->state, tile->mean, slot);
+    lk_optim_update(&it->optim, &it->step[OURS], true, tile->tile->count, tile->state, tile->sum, slot);
 }
 
 /* The backward pass leaves the gradient where the side wants it: not timed. */
@@ -183,11 +184,10 @@ static lk_status run_side(rig *it, side who)
 {
     lk_step_result result;
     lk_optim_step *step = &it->step[who];
-    step->rate = it->optim.learning_rate;
-    step->step++;
+    *step = lk_optim_step_make(&it->optim, it->optim.learning_rate, step->step + 1);
     if (who == OURS) return lk_reduce_finish(it->reduce, LK_OK, 0, update_tile, it, &result);
     lk_status st = lk_comm_sum(it->comm, it->sum, it->n, 0);
-    step->grad_scale = 1.0f / LANES;
+    step->mean_scale = 1.0f / LANES;
     if (st == LK_OK) lk_optim_update(&it->optim, step, true, it->n, it->state, it->sum, it->slot);
     return st;
 }

@@ -48,7 +48,6 @@ static lk_status create_local(lk_reduce *reduce)
     LK_TRY(lk_span_table_tiles(reduce->spans, &reduce->tiles, &reduce->n_tiles));
     LK_TRY(LK_ALLOC(reduce->options.n_sums, &reduce->sums));
     LK_TRY(LK_ALLOC(reduce->options.lanes, &reduce->lane_present));
-    LK_TRY(LK_ALLOC(LK_TILE_FLOATS, &reduce->mean));
     LK_TRY(LK_ALLOC((1 + reduce->options.n_slots) * reduce->spans->n_spans, &reduce->span_hashes));
 done:
     return st;
@@ -84,7 +83,6 @@ void lk_reduce_destroy(lk_reduce **reduce)
     lk_free(&(*reduce)->groups);
     lk_free(&(*reduce)->sums);
     lk_free(&(*reduce)->lane_present);
-    lk_free(&(*reduce)->mean);
     lk_free(&(*reduce)->span_hashes);
     lk_free(reduce);
 }
@@ -180,7 +178,11 @@ void lk_reduce_sum_rows(lk_reduce *reduce)
 
 void lk_reduce_measure_tile(lk_reduce *reduce, const lk_tile *tile, const float *sum)
 {
-    double squares = sum ? lk_tile_squares(tile->count, sum) : 0;
+    lk_reduce_note_tile(reduce, tile, sum, sum ? lk_tile_squares(tile->count, sum) : 0);
+}
+
+void lk_reduce_note_tile(lk_reduce *reduce, const lk_tile *tile, const float *sum, double squares)
+{
     reduce->table.bad[tile->index] = isfinite(squares) ? 0 : (double)lk_tile_count_bad(tile->count, sum);
     bool counts = reduce->spans->spans[tile->span].kind == LK_SPAN_PARAMETER;
     reduce->table.squares[tile->index] = counts ? squares : 0;
@@ -243,12 +245,12 @@ done:
 void lk_reduce_update_tile(lk_reduce *reduce, const lk_tile *tile, const float *sum,
                            const lk_factors *factors, lk_tile_hook *hook, void *context)
 {
-    bool  parameter = reduce->spans->spans[tile->span].kind == LK_SPAN_PARAMETER;
-    float factor = parameter ? factors->inverse_weight : factors->inverse_count;
-    lk_tile_scale(tile->count, factor, sum, reduce->mean);
+    bool           parameter = reduce->spans->spans[tile->span].kind == LK_SPAN_PARAMETER;
+    float          factor = parameter ? factors->inverse_weight : factors->inverse_count;
     lk_tile_update update = {.tile = tile,
                              .state = reduce->state + tile->offset,
-                             .mean = reduce->mean,
+                             .sum = sum,
+                             .mean_scale = factor,
                              .grad_scale = factors->grad_scale};
     hook(context, &update);
 }

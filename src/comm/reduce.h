@@ -65,7 +65,8 @@ void lk_reduce_span_ready(lk_reduce *reduce, int span);
 typedef struct lk_tile_update {
     const lk_tile *tile;
     float         *state;      /* [count] at the tile: update in place */
-    const float   *mean;       /* [count] mean gradient: sum / weight; statistics: sum / count of rows */
+    const float   *sum;        /* [count] over all lanes */
+    float          mean_scale; /* mean_scale * sum is the mean gradient: 1 / weight; statistics: 1 / rows */
     float          grad_scale; /* clip factor, 1 without clipping */
 } lk_tile_update;
 

@@ -57,13 +57,14 @@ struct lk_reduce {
     uint64_t                *span_hashes;  /* [1 + n_slots][n_spans] owned scratch */
     double                  *sums;         /* [n_sums] owned: tree sum of rows */
     bool                    *lane_present; /* [lanes] owned scratch */
-    float                   *mean;         /* [LK_TILE_FLOATS] owned scratch */
     lk_reduce_info           info;
 };
 
 /** Sum of squares and bad values of one tile of the summed gradient into the table; NULL: no lane has it, all
  * 0. */
 void lk_reduce_measure_tile(lk_reduce *reduce, const lk_tile *tile, const float *sum);
+/** The same where the sum of squares is known already. */
+void lk_reduce_note_tile(lk_reduce *reduce, const lk_tile *tile, const float *sum, double squares);
 
 /** Tree sum of all rows into reduce->sums; lanes without rows in this batch (column 1 is 0) are absent. */
 void lk_reduce_sum_rows(lk_reduce *reduce);
@@ -75,7 +76,7 @@ void lk_reduce_sum_rows(lk_reduce *reduce);
  */
 lk_status lk_reduce_judge(lk_reduce *reduce, lk_step_result *result, lk_factors *factors);
 
-/** Mean of one tile and the hook's call. */
+/** The hook's call for one tile. */
 void lk_reduce_update_tile(lk_reduce *reduce, const lk_tile *tile, const float *sum,
                            const lk_factors *factors, lk_tile_hook *hook, void *context);
 

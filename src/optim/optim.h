@@ -2,7 +2,7 @@
  * Optimizers: one fused pass over a tile of parameters, gradient and moments. Formula and source at each kind.
  *
  * Every kind first makes the gradient q that it works with, and shrinks the parameter where weights decay:
- *   q = clamp(grad_scale * g, -clip_value, clip_value) + l1 * sign(p) + l2 * p
+ *   q = clamp(grad_scale * (mean_scale * g), -clip_value, clip_value) + l1 * sign(p) + l2 * p
  *   p = p - rate * weight_decay * p
  * (l1, l2, weight_decay only where `decay`; sign(0) = 0; clamp only if clip_value > 0). The product with the
  * decayed parameter is taken from the value before the step, as PyTorch's AdamW does. Then, with t = step->step:
@@ -63,15 +63,18 @@ const char *lk_optim_slot_name(const lk_optim_options *options,
                                int                     slot); /* "first_moment", "momentum" ... */
 float       lk_optim_slot_initial(const lk_optim_options *options, int slot);
 
-/** What one step knows beside the tile. */
+/** What one step knows beside the tile; made by lk_optim_step_make, which leaves both scales at 1. */
 typedef struct lk_optim_step {
-    float   rate;       /* learning rate times schedule factor */
-    int64_t step;       /* this update's number, from 1: bias correction */
-    float   grad_scale; /* clip factor: the mean gradient is multiplied by it first */
+    float   rate;         /* learning rate times schedule factor */
+    int64_t step;         /* this update's number, from 1 */
+    float   mean_scale;   /* mean_scale * g, rounded, is the mean gradient: 1 / weight where g is a sum */
+    float   grad_scale;   /* clip factor: the mean gradient is multiplied by it first */
+    double  bias1, bias2; /* 1 - beta^step: Adam's corrections */
 } lk_optim_step;
+lk_optim_step lk_optim_step_make(const lk_optim_options *options, float rate, int64_t step);
 
 /**
- * Updates p [n] in place from the mean gradient g [n]; slot[i] [n] in place, as many as lk_optim_n_slots.
+ * Updates p [n] in place from the gradient g [n]; slot[i] [n] in place, as many as lk_optim_n_slots.
  * Buffers must not overlap. decay: penalties and weight decay apply. Element by element: the result does not
  * depend on how a buffer is cut into tiles. Products, sums, quotients and roots are single IEEE operations,
  * never contracted, so it does not depend on the vector width either. On x86

@@ -64,14 +64,13 @@ done:
 typedef struct update {
     lk_run       *run;
     lk_optim_step step;
-    double        seconds;
 } update;
 
 /* Running statistics follow the batch: new = (1 - m) old + m * weighted mean over lanes. */
 static void update_statistic(const lk_tile_update *tile, float momentum)
 {
     for (int64_t i = 0; i < tile->tile->count; i++)
-        tile->state[i] += momentum * (tile->mean[i] - tile->state[i]);
+        tile->state[i] += momentum * (tile->mean_scale * tile->sum[i] - tile->state[i]);
 }
 
 static void update_tile(void *context, const lk_tile_update *tile)
@@ -87,8 +86,9 @@ static void update_tile(void *context, const lk_tile_update *tile)
     }
     for (int i = 0; i < lk_optim_n_slots(&run->options->optim); i++)
         slot[i] = lk_reduce_slot(run->reduce, i) + tile->tile->offset;
+    now->step.mean_scale = tile->mean_scale;
     now->step.grad_scale = tile->grad_scale;
-    lk_optim_update(&run->options->optim, &now->step, span->decay, tile->tile->count, tile->state, tile->mean,
+    lk_optim_update(&run->options->optim, &now->step, span->decay, tile->tile->count, tile->state, tile->sum,
                     slot);
 }
 
@@ -102,7 +102,8 @@ lk_status lk_run_step(lk_run *run, unsigned *flags, double *loss)
     lk_status local = lk_sched_factor(&run->options->sched, &run->position, &factor);
     if (local == LK_OK) local = local_half(run);
     float  rate = run->options->optim.learning_rate * factor;
-    update now = {.run = run, .step = {.rate = rate, .step = run->progress.step + 1}};
+    update now = {.run = run,
+                  .step = lk_optim_step_make(&run->options->optim, rate, run->progress.step + 1)};
     run->progress.rate = (double)rate;
 
     lk_phases_enter(&run->phases, LK_PHASE_REDUCE);

@@ -103,10 +103,10 @@ static void update_tile(void *context, const lk_tile_update *u)
     bool     parameter = spans.spans[u->tile->span].kind == LK_SPAN_PARAMETER;
     for (int64_t i = 0; i < u->tile->count; i++) {
         if (!parameter) {
-            u->state[i] = 0.9f * u->state[i] + 0.1f * u->mean[i];
+            u->state[i] = 0.9f * u->state[i] + 0.1f * (u->sum[i] * u->mean_scale);
             continue;
         }
-        float  g = u->mean[i] * u->grad_scale;
+        float  g = u->sum[i] * u->mean_scale * u->grad_scale;
         float *m = it->slot[0] + u->tile->offset, *v = it->slot[1] + u->tile->offset;
         m[i] = 0.9f * m[i] + 0.1f * g;
         v[i] = 0.5f * v[i] + g * g;
@@ -156,11 +156,10 @@ static void oracle_step(oracle *o, const scene *it, const float *sum)
     o->norm[it->step] = sqrt(total) * (1.0 / out[0]);
     float scale = (float)(clip / (o->norm[it->step] + 1e-6));
     for (int t = 0; t < n_tiles; t++) {
-        float mean[LK_TILE_FLOATS];
         bool  parameter = spans.spans[tiles[t].span].kind == LK_SPAN_PARAMETER;
         float factor = (float)(1.0 / out[parameter ? 0 : 1]);
-        for (int64_t i = 0; i < tiles[t].count; i++) mean[i] = sum[tiles[t].offset + i] * factor;
-        update_tile(&mine, &(lk_tile_update){&tiles[t], o->state + tiles[t].offset, mean, scale});
+        update_tile(&mine, &(lk_tile_update){&tiles[t], o->state + tiles[t].offset, sum + tiles[t].offset,
+                                             factor, scale});
     }
     lk_free(&tiles);
 }

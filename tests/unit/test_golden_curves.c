@@ -210,8 +210,9 @@ static double one_step(course *own, int step, int scaled, float factor)
     }
     for (int64_t i = 0; scaled >= 0 && i < table->spans[scaled].count; i++)
         own->gradient[table->spans[scaled].offset + i] *= factor;
-    lk_optim_update(&sgd, &(lk_optim_step){own->rate, step + 1, (float)(1.0 / weight)}, true,
-                    table->parameter_floats, own->state, own->gradient, &own->moment);
+    lk_optim_step now = lk_optim_step_make(&sgd, own->rate, step + 1);
+    now.mean_scale = (float)(1.0 / weight);
+    lk_optim_update(&sgd, &now, true, table->parameter_floats, own->state, own->gradient, &own->moment);
     return loss / weight;
 }
 

@@ -11,14 +11,26 @@ static bool near(float a, double b)
     return fabs((double)a - b) <= 2e-6 * (1 + fabs(b));
 }
 
+static lk_optim_step step_of(const lk_optim_options *options, float rate, int64_t step, float grad_scale)
+{
+    lk_optim_step it = lk_optim_step_make(options, rate, step);
+    it.grad_scale = grad_scale;
+    return it;
+}
+
+static void update(const lk_optim_options *options, lk_optim_step step, bool decay, float *p, const float *g,
+                   float *const slot[])
+{
+    lk_optim_update(options, &step, decay, 1, p, g, slot);
+}
+
 /** One parameter through the given gradients, the rate 0.1; its value in the end. */
 static float after(lk_optim_options options, float p, const float *g, int n)
 {
     float  a = lk_optim_slot_initial(&options, 0), b = lk_optim_slot_initial(&options, 1);
     float *slot[] = {&a, &b};
 
-    for (int i = 0; i < n; i++)
-        lk_optim_update(&options, &(lk_optim_step){0.1f, i + 1, 1.0f}, true, 1, &p, &g[i], slot);
+    for (int i = 0; i < n; i++) update(&options, step_of(&options, 0.1f, i + 1, 1), true, &p, &g[i], slot);
     return p;
 }
 
@@ -60,9 +72,9 @@ static void the_norm_factor_comes_before_clipping_by_value(void **state)
     float            p = 1, g = 8;
     lk_optim_options sgd = {.kind = LK_OPTIM_SGD, .clip_value = 3};
 
-    lk_optim_update(&sgd, &(lk_optim_step){0.1f, 1, 0.25f}, true, 1, &p, &g, NULL);
+    update(&sgd, step_of(&sgd, 0.1f, 1, 0.25f), true, &p, &g, NULL);
     assert_true(near(p, 1 - 0.1 * 2));
-    lk_optim_update(&sgd, &(lk_optim_step){0.1f, 2, 0.5f}, true, 1, &p, &g, NULL);
+    update(&sgd, step_of(&sgd, 0.1f, 2, 0.5f), true, &p, &g, NULL);
     assert_true(near(p, 1 - 0.1 * 5));
 }
 
@@ -72,9 +84,9 @@ static void biases_are_spared_penalties_and_decay(void **state)
     float            p = 4, g = 1;
     lk_optim_options sgd = {.kind = LK_OPTIM_SGD, .l1 = 1, .l2 = 1, .weight_decay = 1};
 
-    lk_optim_update(&sgd, &(lk_optim_step){0.5f, 1, 1}, false, 1, &p, &g, NULL);
+    update(&sgd, step_of(&sgd, 0.5f, 1, 1), false, &p, &g, NULL);
     assert_true(p == 3.5f);
-    lk_optim_update(&sgd, &(lk_optim_step){0.5f, 2, 1}, true, 1, &p, &g, NULL);
+    update(&sgd, step_of(&sgd, 0.5f, 2, 1), true, &p, &g, NULL);
     assert_true(near(p, 3.5 - 0.5 * 3.5 - 0.5 * (1 + 1 + 3.5)));
 }
 
@@ -182,7 +194,7 @@ static void take_steps(const lk_optim_options *options, run *r, int shift, int p
         for (int s = 0; s < 2; s++) r->slot[s][shift + i] = lk_optim_slot_initial(options, s);
     }
     for (int t = 1; t <= STEPS; t++) {
-        lk_optim_step step = {0.05f / (float)t, t, 0.5f};
+        lk_optim_step step = step_of(options, 0.05f / (float)t, t, 0.5f);
         for (int i = 0; i < N; i++) r->g[shift + i] = gradient_of(t, i);
         for (int lo = 0; lo < N; lo += piece) {
             float *slot[] = {r->slot[0] + shift + lo, r->slot[1] + shift + lo};
@@ -203,7 +215,7 @@ static void many_steps_follow_the_double_twin(void **state)
             double p = i % 7 == 0 ? 0.0 : (double)gradient_of(99, i);
             double s[] = {(double)lk_optim_slot_initial(&KINDS[k], 0), 0};
             for (int t = 1; t <= STEPS; t++) {
-                lk_optim_step step = {0.05f / (float)t, t, 0.5f};
+                lk_optim_step step = step_of(&KINDS[k], 0.05f / (float)t, t, 0.5f);
                 twin_update(&KINDS[k], &step, true, &p, (double)gradient_of(t, i), s);
             }
             /* 25 roundings of floats near 1, and sign(p) of l1 may differ where p passes 0 */
@@ -240,7 +252,7 @@ static void fading_moments_end_at_zero_and_the_mode_comes_back(void **state)
     float          p = 1, g = 0, m = tiny, v = tiny;
     float         *slot[] = {&m, &v};
 
-    lk_optim_update(&KINDS[12], &(lk_optim_step){0.1f, 1, 1}, true, 1, &p, &g, slot);
+    update(&KINDS[12], step_of(&KINDS[12], 0.1f, 1, 1), true, &p, &g, slot);
     assert_true(m == 0 && v == 0 && p == 1);
     assert_true(tiny * 0.5f != 0); /* the caller's arithmetic is what it was */
 }
