@@ -1,14 +1,13 @@
-# The promise: the same bits on any rank count, hosts and restart. A pairwise choice; scripts/soak.sh runs the rest.
+# The promise: the same bits on any rank count, hosts and restart. pairs.txt is a choice of launches with every pair of
+# values of two factors; scripts/soak.sh ranks runs them all.
 function(lk_bits name script)
   lk_add_shell_test(bits_${name} ${CMAKE_CURRENT_SOURCE_DIR}/bits/${script}.sh ${ARGN} LABELS lockstep TIMEOUT 300 PROCESSORS 2)
 endfunction()
-lk_bits(mlp_adam ranks mlp "adam: {}" "1 2 3 4 5 8")
-lk_bits(mlp_sgd_hosts ranks mlp "sgd: {momentum: 0.9, nesterov: true}" "2/1 3/2 4/1 5/3 7/3")
-lk_bits(mlp_adagrad ranks mlp "adagrad: {}" "6/2 12")
-lk_bits(mlp_rmsprop ranks mlp "rmsprop: {}" "17/5")
-lk_bits(cnn_adamw ranks cnn "adamw: {}" "2 3 5/3")
-lk_bits(resnet8_adam ranks resnet8 "adam: {}" "2 3 4/2")
-lk_bits(mlp_many_ranks ranks mlp "adam: {}" "64")
+foreach(model mlp cnn resnet8)
+  foreach(optimizer sgd adagrad rmsprop adam adamw)
+    lk_bits(${model}_${optimizer} matrix ${model} ${optimizer})
+  endforeach()
+  lk_bits(${model}_resume resume ${model} 2 7 64)
+endforeach()
+lk_bits(pairs_are_complete factors check ${CMAKE_CURRENT_SOURCE_DIR}/bits/pairs.txt)
 lk_bits(control control)
-lk_bits(mlp_resume resume mlp 2 7 31)
-lk_bits(cnn_resume resume cnn 3 2 37)

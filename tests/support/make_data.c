@@ -1,8 +1,10 @@
 /*
  * make_data OUT.h5 [key=value]...: a small data set in the plain layout, for tests that start from files.
  *   samples=120 (train; a quarter of it each for validation and test)  shape=8x8x1  type=u8|i16|f32|f64
- * classes=4 (0: float y) nan=INDEX (train/x of that sample, f32 and f64)  label=INDEX:VALUE (train/y)
- * deflate=1  seed=1 Class c lights the c-th band of elements, plus noise: a model learns it in a few steps.
+ *   classes=4 (0: float y)  noise=0 (per cent of labels that are drawn)  deflate=1  seed=1
+ *   nan=INDEX (train/x of that sample, f32 and f64)  label=INDEX:VALUE (train/y)  layout=fields
+ *
+ * Class c lights the c-th band of elements, plus noise: a model learns it in a few steps.
  */
 #include "core/alloc.h"
 #include "core/rng.h"
@@ -14,7 +16,7 @@
 #include <string.h>
 
 typedef struct wish {
-    long long   samples, classes, nan, label, label_value, deflate, seed;
+    long long   samples, classes, noise, nan, label, label_value, deflate, seed;
     const char *shape, *type;
 } wish;
 
@@ -71,8 +73,12 @@ static lk_status write_split(lk_h5 *file, const wish *w, const char *name, int s
     LK_TRY(LK_ALLOC(n, &labels));
     for (int64_t i = 0; i < n; i++) {
         labels[i] = w->classes > 0 ? (int32_t)(i * 7 % w->classes) : 0;
+        int32_t band = labels[i];
+        lk_rng  luck = lk_rng_make((uint64_t)w->seed, LK_RNG_TEST, split, 1, i);
+        if (w->noise > 0 && 100.0f * lk_rng_uniform(&luck, 0) < (float)w->noise)
+            labels[i] = (int32_t)((float)w->classes * lk_rng_uniform(&luck, 1));
         for (int64_t e = 0; e < elements; e++) {
-            double value = value_of(w, split, i, e, elements, labels[i]);
+            double value = value_of(w, split, i, e, elements, band);
             if (split == 0 && i == w->nan && e == elements / 2) value = (double)NAN;
             store(w->type, x, i * elements + e, value);
             y[i] += value * ((double)(e % 3) - 1.0) / 60.0;
@@ -150,8 +156,8 @@ int main(int argc, char **argv)
         else if (take(argv[i], "label", &w.label))
             w.label_value = colon ? atoll(colon + 1) : 0;
         else if (!take(argv[i], "samples", &w.samples) && !take(argv[i], "classes", &w.classes) &&
-                 !take(argv[i], "nan", &w.nan) && !take(argv[i], "deflate", &w.deflate) &&
-                 !take(argv[i], "seed", &w.seed))
+                 !take(argv[i], "noise", &w.noise) && !take(argv[i], "nan", &w.nan) &&
+                 !take(argv[i], "deflate", &w.deflate) && !take(argv[i], "seed", &w.seed))
             return fprintf(stderr, "make_data: what is %s?\n", argv[i]), 2;
     }
     LK_TRY(lk_h5_create(argv[1], &file));
