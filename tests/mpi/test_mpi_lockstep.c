@@ -46,19 +46,30 @@ static bool lane_present(const scene *it, int lane)
     return lane < it->empty_from && (it->holes == 0 || lane % it->holes != 1);
 }
 
-static float lane_gradient(const scene *it, int lane, int64_t i)
+/* [total_floats] of every span, zero between them; drawn once. */
+static const float *lane_gradient(const scene *it, int lane)
 {
-    lk_rng   rng = lk_rng_make(5, LK_RNG_TEST, lane, it->step, 0);
-    uint32_t word = lk_rng_word(&rng, (uint64_t)i);
-    return ldexpf((float)(word & 0xffffff) - (float)0x7fffff, (int)(word >> 24) % 24 - 40);
+    static float *drawn[STEPS][MAX_LANES];
+    float        *g = drawn[it->step][lane];
+    if (g) return g;
+    g = drawn[it->step][lane] = calloc((size_t)spans.total_floats, sizeof *g);
+    if (!g) abort();
+    lk_rng rng = lk_rng_make(5, LK_RNG_TEST, lane, it->step, 0);
+    for (int s = 0; s < spans.n_spans; s++)
+        for (int64_t i = spans.spans[s].offset; i < spans.spans[s].offset + spans.spans[s].count; i++) {
+            uint32_t word[4];
+            lk_rng_block(&rng, (uint64_t)i, word);
+            g[i] = ldexpf((float)(word[0] & 0xffffff) - (float)0x7fffff, (int)(word[0] >> 24) % 24 - 40);
+        }
+    return g;
 }
 
 static void lane_sums(const scene *it, int lane, double row[N_SUMS])
 {
     row[0] = 3.25 + lane % 5;
     row[1] = 3 + lane % 5;
-    row[2] = (double)lane_gradient(it, lane, 1) + lane * 0.1;
-    row[3] = 1e-17 * lane + (double)lane_gradient(it, lane, 2) * 1e10;
+    row[2] = (double)lane_gradient(it, lane)[1] + lane * 0.1;
+    row[3] = 1e-17 * lane + (double)lane_gradient(it, lane)[2] * 1e10;
 }
 
 /* value(node) from the definition; returns whether any lane is present. `out` [total]. */
@@ -67,10 +78,7 @@ static bool tree_value(const scene *it, lk_node node, float *out)
     if (node.lo >= it->lanes) return false;
     if (node.s == 1) {
         if (!lane_present(it, node.lo)) return false;
-        memset(out, 0, (size_t)spans.total_floats * sizeof *out);
-        for (int s = 0; s < spans.n_spans; s++)
-            for (int64_t i = 0; i < spans.spans[s].count; i++)
-                out[spans.spans[s].offset + i] = lane_gradient(it, node.lo, spans.spans[s].offset + i);
+        memcpy(out, lane_gradient(it, node.lo), (size_t)spans.total_floats * sizeof *out);
         return true;
     }
     int    half = node.s / 2;
