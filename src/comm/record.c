@@ -10,7 +10,8 @@ void lk_record_set(lk_record *record, const lk_comm *comm, lk_status local, unsi
     record->rank = local == LK_OK ? INT_MAX : lk_comm_rank(comm);
     record->status = (int)local;
     record->alike = 1;
-    record->flags = flags;    record->host[0] = record->message[0] = '\0';
+    record->flags = flags;
+    record->host[0] = record->message[0] = '\0';
     if (local == LK_OK) return; /* every step of a run that is well */
     snprintf(record->host, sizeof record->host, "%s", lk_comm_host_name(comm, lk_comm_host(comm)));
     snprintf(record->message, sizeof record->message, "%s", lk_error_message());

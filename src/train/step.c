@@ -102,8 +102,7 @@ lk_status lk_run_step(lk_run *run, unsigned *flags, double *loss)
     lk_status local = lk_sched_factor(&run->options->sched, &run->position, &factor);
     if (local == LK_OK) local = local_half(run);
     float  rate = run->options->optim.learning_rate * factor;
-    update now = {.run = run,
-                  .step = lk_optim_step_make(&run->options->optim, rate, run->progress.step + 1)};
+    update now = {.run = run, .step = lk_optim_step_make(&run->options->optim, rate, run->progress.step + 1)};
     run->progress.rate = (double)rate;
 
     lk_phases_enter(&run->phases, LK_PHASE_REDUCE);
