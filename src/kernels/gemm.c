@@ -9,6 +9,7 @@
 enum {
     DEPTH =
         2048, /* summed indices a packed panel holds: 256 KB at 32 columns, within any second-level cache */
+    LEFT_FLOATS = 1 << 16,  /* rows of the left side that stay in the second-level cache: 256 KB */
     TURNED_FLOATS = 1 << 17 /* rows of x held transposed at a time: 512 KB */
 };
 
@@ -60,34 +61,117 @@ static void pack_panel(const right_side *side, int64_t l, int64_t depth, int64_t
         lk_set->copy(depth, cols, side->b + l * side->ld + j, side->ld, pack, width);
 }
 
+/* A block of rows of the left side; `copied`: it stands tile by tile as [depth][rows of the tile]. */
+typedef struct left_side {
+    const float *a;
+    int64_t      m;
+    bool         copied;
+} left_side;
+
+/* Rows of a left side that are multiples of LK_BAD_STRIDE apart drive each other out of the cache: they are
+ * copied. */
+static bool wants_copy(const lk_tile_call *shape, int64_t m, int64_t n)
+{
+    return shape->col_a == 1 && shape->row_a % LK_BAD_STRIDE == 0 && m > 1 && n > 2 * lk_set->lanes;
+}
+
+static void copy_left(int64_t m, int64_t depth, const float *a, int64_t row_a, float *copy)
+{
+    const int64_t tiles = (m + lk_set->rows - 1) / lk_set->rows;
+    for (int64_t i = 0, row = 0; i < tiles; i++) {
+        const int64_t end = (i + 1) * m / tiles, rows = end - row;
+        lk_set->transpose(rows, depth, a + row * row_a, row_a, copy + row * depth, rows, rows);
+        row = end;
+    }
+}
+
+/*
+ * All rows of a block, one panel: `call` describes row 0. While the first tile runs it asks for the source of
+ * the next panel (call->ahead); where the panel is the first of the block, the others ask for the rows of the
+ * tile after them.
+ */
+static void column(const left_side *left, int vectors, bool first, const lk_tile_call *call)
+{
+    lk_tile_call  t = *call;
+    const int64_t tiles = (left->m + lk_set->rows - 1) / lk_set->rows;
+    for (int64_t i = 0, row = 0; i < tiles; i++) {
+        const int64_t end = (i + 1) * left->m / tiles, rows = end - row;
+        if (left->copied) {
+            t.a = left->a + row * t.k;
+            t.row_a = 1;
+            t.col_a = rows;
+        } else {
+            t.a = left->a + row * t.row_a;
+        }
+        if (i > 0) t.ahead = NULL;
+        if (i > 0 && first && !left->copied && t.col_a == 1 && t.row_a == t.k && i + 1 < tiles) {
+            t.ahead = left->a + end * t.row_a;
+            t.ahead_step = LK_TILE_MAX_ROWS;
+        }
+        lk_set->tile((int)rows, vectors, &t);
+        t.c += rows * t.ldc;
+        row = end;
+    }
+}
+
+/* The source of the panel from j, a row or two lines of the cache for each summed index. */
+static void look_ahead(const right_side *side, int64_t l, int64_t j, int64_t n, lk_tile_call *t)
+{
+    t->ahead = NULL;
+    if (j >= n || (side->transposed && side->ld != t->k)) return;
+    t->ahead = side->transposed ? side->b + j * side->ld : side->b + l * side->ld + j;
+    t->ahead_step = side->transposed ? LK_TILE_MAX_WIDTH : side->ld;
+}
+
+/* One block of rows and of summed indices l ... over all panels. kept: panels stay in `pack`, made by the
+ * first block of rows. */
+static void row_block(const left_side *left, int64_t n, int64_t l, bool opens, bool kept,
+                      const lk_tile_call *shape, const right_side *side, float *pack)
+{
+    lk_tile_call t = *shape;
+    for (int64_t j = 0; j < n; j += t.cols) {
+        const int     vectors = panel_vectors(n, j);
+        const int64_t width = vectors * lk_set->lanes;
+        float        *panel = kept ? pack + j * t.k : pack;
+        t.cols = (int)least(width, n - j);
+        t.c = shape->c + j;
+        t.bias = shape->bias ? shape->bias + j : NULL;
+        t.b = panel;
+        t.ldb = width;
+        t.ahead = NULL;
+        if (!kept && !side->transposed && t.cols == width && left->m <= lk_set->rows) {
+            t.b = side->b + l * side->ld + j; /* used by a single row of tiles: read where it is */
+            t.ldb = side->ld;
+        } else if (opens) {
+            pack_panel(side, l, t.k, j, t.cols, width, panel);
+            look_ahead(side, l, j + t.cols, n, &t);
+        }
+        column(left, vectors, j == 0, &t);
+    }
+}
+
 /* c [m, n] = finish(a [m, k] b); `start` says what stands for the first block, `end` what the last one does.
  */
 static void product(int64_t m, int64_t n, int64_t k, const lk_tile_call *shape, const right_side *side,
                     int start, int end, float *pack)
 {
-    lk_tile_call  t = *shape;
     const int64_t block = end & LK_TILE_ADD_C ? k : DEPTH; /* c must keep its old value until the end */
+    lk_tile_call  t = *shape;
     t.segments = 1;
-    for (int64_t j = 0; j < n; j += t.cols) {
-        const int     vectors = panel_vectors(n, j);
-        const int64_t width = vectors * lk_set->lanes;
-        t.cols = (int)least(width, n - j);
-        t.c = shape->c + j;
-        t.bias = shape->bias ? shape->bias + j : NULL;
-        for (int64_t l = 0; l == 0 || l<k; l += block> 0 ? block : 1) {
-            t.k = least(block, k - l);
-            t.a = shape->a + l * t.col_a;
-            t.flags = (l == 0 ? start : LK_TILE_START_C) | (l + block >= k ? end : 0);
-            /* A panel used by a single row of tiles is read where it is. */
-            if (!side->transposed && t.cols == width && m <= lk_set->rows) {
-                t.b = side->b + l * side->ld + j;
-                t.ldb = side->ld;
-            } else {
-                pack_panel(side, l, t.k, j, t.cols, width, pack);
-                t.b = pack;
-                t.ldb = width;
+    for (int64_t l = 0; l == 0 || l<k; l += block> 0 ? block : 1) {
+        t.k = least(block, k - l);
+        t.flags = (l == 0 ? start : LK_TILE_START_C) | (l + block >= k ? end : 0) | LK_TILE_FETCH;
+        const int64_t fit = LEFT_FLOATS / (t.k > 0 ? t.k : 1) / lk_set->rows * lk_set->rows;
+        const int64_t step = fit > 0 ? fit : m; /* a depth beyond DEPTH is rare: rows are not blocked then */
+        const bool    copied = fit > 0 && wants_copy(shape, m, n);
+        for (int64_t i = 0; i < m; i += step) {
+            left_side left = {shape->a + i * shape->row_a + l * shape->col_a, least(step, m - i), copied};
+            if (copied) {
+                copy_left(left.m, t.k, left.a, shape->row_a, pack);
+                left.a = pack;
             }
-            lk_tile_column(m, vectors, &t);
+            t.c = shape->c + i * shape->ldc;
+            row_block(&left, n, l, i == 0, step < m, &t, side, pack + LEFT_FLOATS);
         }
     }
 }
@@ -115,6 +199,8 @@ static void turned_product(int64_t m, int64_t n, int64_t k, const lk_tile_call *
             const int vectors = panel_vectors(m, i);
             t.ldb = t.ldc = t.cols = vectors * lk_set->lanes;
             t.b = pack + i * k;
+            t.ahead = i == 0 && s + 1 < tiles ? w + stop * k : NULL; /* the next rows of w */
+            t.ahead_step = LK_TILE_MAX_ROWS;
             lk_set->tile((int)(stop - j), vectors, &t);
             lk_set->transpose(stop - j, least(t.cols, m - i), tile, t.ldc, shape->c + i * n + j, n, stop - j);
         }
@@ -124,7 +210,7 @@ static void turned_product(int64_t m, int64_t n, int64_t k, const lk_tile_call *
 
 int64_t lk_gemm_pack_floats(int64_t n, int64_t k)
 {
-    return round_up(n, LK_TILE_MAX_WIDTH) * round_up(k, LK_TILE_MAX_WIDTH);
+    return LEFT_FLOATS + round_up(n, LK_TILE_MAX_WIDTH) * round_up(k, LK_TILE_MAX_WIDTH);
 }
 
 /* Rows of x to turn at a time: whole panels, within the scratch (n k floats hold fewer than n rows) and the

@@ -14,7 +14,8 @@ typedef enum lk_tile_flags {
     LK_TILE_ADD_C = 4,     /* fmaf(beta, c, chain) is stored */
     LK_TILE_BIAS = 8,      /* bias[column] is added */
     LK_TILE_ROW_BIAS = 16, /* bias[row] is added (the product is held transposed) */
-    LK_TILE_RELU = 32
+    LK_TILE_RELU = 32,
+    LK_TILE_FETCH = 64 /* c is not in the cache: ask for it before the chains begin */
 } lk_tile_flags;
 
 /**
@@ -25,13 +26,17 @@ typedef enum lk_tile_flags {
  * vectors a row, stand at left, left - LK_TILE_FLOATS, ... and are added in this order.
  */
 typedef struct lk_tile_call {
-    const float *a, *b, *bias, *left;
+    const float *a, *b, *bias, *left, *ahead;
     float       *c;
     int64_t      row_a, col_a, next_a;
-    int64_t      ldb, next_b, k, ldc;
+    int64_t      ldb, next_b, k, ldc, ahead_step;
     float        alpha, beta;
     int          segments, cols, merges, flags;
 } lk_tile_call;
+
+/* Floats: rows at multiples of it fall into one set of a first-level cache of 4 KB a way and drive each other
+ * out. */
+enum { LK_BAD_STRIDE = 1024 };
 
 enum { LK_TILE_MAX_ROWS = 14, LK_TILE_MAX_WIDTH = 32, LK_TILE_FLOATS = LK_TILE_MAX_ROWS * LK_TILE_MAX_WIDTH };
 

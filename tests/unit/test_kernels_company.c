@@ -125,7 +125,8 @@ static void conv_companies(void)
     }
 }
 
-/* Lanes by their sizes; an empty lane is absent. The last ones are longer than a packed panel (256 rows). */
+/* Lanes by their sizes; an empty lane is absent. The last ones have more rows than a tile runs over
+ * (1,024), together or alone. */
 typedef struct lane_case {
     int     n;
     int64_t rows[MOST_LANES];
@@ -142,6 +143,8 @@ static const lane_case LANES_OF[] = {
     {12, {6, 5, 6, 5, 6, 5, 6, 5, 6, 5, 6, 5}},
     {4, {300, 0, 257, 1}},
     {3, {256, 256, 255}},
+    {4, {700, 0, 500, 1}},
+    {3, {1100, 1, 1024}},
 };
 enum { N_LANE_CASES = sizeof LANES_OF / sizeof LANES_OF[0] };
 
@@ -260,6 +263,31 @@ static void long_products(void)
     lk_dense_forward(few, 120, wide, a, b, NULL, LK_EPI_NONE, 0, out, NULL, scratch);
     lk_ref_dense_forward(few, 120, wide, a, b, NULL, LK_EPI_NONE, 0, other, NULL);
     same("dense forward, held transposed", out, other, few * 120);
+}
+
+/* Left sides of more rows than a block holds (65,536 floats), and rows a multiple of 1,024 floats apart:
+ * copied. */
+static void large_left_sides(void)
+{
+    const int64_t strides[] = {1024, 1000}, m = 150, few = 70;
+    const int64_t start[4] = {0, 40, 40, m};
+    for (int i = 0; i < 2; i++) {
+        const int64_t far = strides[i];
+        fill(a, m * far);
+        fill(b, few * far);
+        fill(bias, far);
+        lk_dense_forward(m, few, far, a, b, bias, LK_EPI_RELU, 0, out, NULL, scratch);
+        lk_ref_dense_forward(m, few, far, a, b, bias, LK_EPI_RELU, 0, other, NULL);
+        same("dense forward, large left side", out, other, m * few);
+        lk_dense_backward_data(m, far, few, a, b, false, out, scratch);
+        lk_ref_dense_backward_data(m, far, few, a, b, false, other);
+        same("dense backward to the data, large left side", out, other, m * few);
+        fill(c, m * few);
+        lk_dense_backward_weight(3, start, far, few, a, c, false, out, out2, scratch);
+        lk_ref_dense_backward_weight(3, start, far, few, a, c, false, other, other2);
+        same("weight gradient, large left side", out, other, far * few);
+        same("bias gradient, large left side", out2, other2, far);
+    }
 }
 
 static void large_convolutions(void)
@@ -431,6 +459,7 @@ CLAIM(samples_of_a_convolution_do_not_see_their_neighbours, conv_companies)
 CLAIM(dense_lanes_together_are_lanes_alone_and_folded, dense_lanes)
 CLAIM(conv_lanes_together_are_lanes_alone_and_folded, conv_lanes)
 CLAIM(products_beyond_one_block_are_their_twins, long_products)
+CLAIM(blocks_of_rows_and_rows_far_apart_are_their_twins, large_left_sides)
 CLAIM(convolutions_beyond_one_band_are_their_twins, large_convolutions)
 CLAIM(loops_beyond_one_block_are_their_twins, long_loops)
 CLAIM(elements_and_rows_alone_have_the_same_bits, rows_alone)
@@ -461,6 +490,7 @@ int main(void)
         cmocka_unit_test(conv_lanes_together_are_lanes_alone_and_folded),
         cmocka_unit_test(lanes_fold_along_the_tree),
         cmocka_unit_test(products_beyond_one_block_are_their_twins),
+        cmocka_unit_test(blocks_of_rows_and_rows_far_apart_are_their_twins),
         cmocka_unit_test(convolutions_beyond_one_band_are_their_twins),
         cmocka_unit_test(loops_beyond_one_block_are_their_twins),
         cmocka_unit_test(elements_and_rows_alone_have_the_same_bits),
