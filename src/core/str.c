@@ -63,9 +63,9 @@ void lk_str_printf(lk_str *str, const char *format, ...)
     str->size += (size_t)n;
 }
 
-/* Bytes of the UTF-8 character at `at`: 1 to 4, or 0 if there is none. */
-static int utf8_length(const unsigned char *at)
+int lk_utf8_length(const char *text)
 {
+    const unsigned char *at = (const unsigned char *)text;
     int      more = *at < 0x80 ? 0 : *at >> 5 == 6 ? 1 : *at >> 4 == 14 ? 2 : *at >> 3 == 30 ? 3 : -1;
     uint32_t code = more == 1 ? *at & 31u : more == 2 ? *at & 15u : *at & 7u;
     if (more < 1) return more + 1;
@@ -81,7 +81,7 @@ void lk_str_append_json(lk_str *str, const char *text)
 {
     lk_str_append(str, "\"");
     for (const unsigned char *at = (const unsigned char *)text; *at;) {
-        int n = utf8_length(at);
+        int n = lk_utf8_length((const char *)at);
         if (n == 0)
             lk_str_append(str, "\\ufffd");
         else if (*at == '"' || *at == '\\')

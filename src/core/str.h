@@ -27,6 +27,9 @@ const char *lk_str_text(const lk_str *str); /* "" when empty */
  * failed. */
 lk_status lk_str_take(lk_str *str, char **out);
 
+/** Bytes of the UTF-8 character at `text`, which ends with a NUL somewhere: 1 to 4, or 0 if there is none. */
+int lk_utf8_length(const char *text);
+
 /** Number of single-letter insertions, deletions, replacements and swaps of neighbours between a and b, at
  * most 99. */
 int lk_str_distance(const char *a, const char *b);

@@ -22,7 +22,10 @@ lk_status lk_csv_open(const char *path, lk_csv *out);
 void      lk_csv_clear(lk_csv *csv);
 
 /** Column of that name, -1 if there is none. */
-int         lk_csv_column(const lk_csv *csv, const char *name);
+int lk_csv_column(const lk_csv *csv, const char *name);
+/** Files of other programs say ; or tab where they should say , and then seem to have a single column: words
+ * for the end of a message, or "". */
+const char *lk_csv_hint(const lk_csv *csv);
 const char *lk_csv_cell(const lk_csv *csv, int64_t row, int column);
 
 /** Empty, NA, NaN, nan, null and ? stand for nothing. */

@@ -32,8 +32,33 @@ lk_status lk_import_begin(const char *out, lk_import_file *file);
 lk_status lk_import_commit(lk_import_file *file, const char *out);
 void      lk_import_abandon(lk_import_file *file);
 
-/** Rows of an array with `row_bytes` a row, picked by split, written as /<split>/<name>. */
+/**
+ * An array whose rows come in runs, in their order, and go to the splits they belong to, as /<split>/<name>.
+ * `type` is the type in memory and in the file.
+ */
+typedef struct lk_import_rows {
+    lk_h5                 *h5; /* borrowed, as the next two */
+    const lk_import_split *split;
+    const char            *name;
+    lk_h5_type             type;
+    int                    n_axes;
+    int64_t                axis[LK_H5_MAX_AXES];
+    size_t                 row_bytes;
+    int64_t                next;           /* row that comes next */
+    int64_t                put[LK_SPLITS]; /* rows written so far */
+    char                  *picked;         /* owned: rows of one split */
+    int64_t                most;           /* that it holds */
+} lk_import_rows;
+
+lk_status lk_import_rows_begin(lk_import_rows *rows, lk_h5 *h5, const lk_import_split *split,
+                               const char *name, lk_h5_type type, int n_axes, const int64_t *axis);
+lk_status lk_import_rows_add(lk_import_rows *rows, int64_t n, const void *values);
+void      lk_import_rows_clear(lk_import_rows *rows);
+/** Rows that make a run of some megabytes. */
+int64_t lk_import_run(size_t row_bytes);
+
+/** The same for an array that is in memory as a whole. */
 lk_status lk_import_put_rows(lk_h5 *h5, const lk_import_split *split, const char *name, lk_h5_type type,
-                             int n_axes, const int64_t *axis, const void *rows, size_t row_bytes);
+                             int n_axes, const int64_t *axis, const void *values);
 
 #endif

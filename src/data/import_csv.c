@@ -116,7 +116,8 @@ static lk_status learn_columns(table *t, const char *const *targets, int n_targe
     LK_TRY(LK_ALLOC(n_targets, &t->targets));
     for (int k = 0; k < n_targets; k++) {
         int index = lk_csv_column(&t->csv, targets[k]);
-        LK_CHECK(index >= 0, LK_E_USAGE, "%s has no column '%s' (--target)", t->path, targets[k]);
+        LK_CHECK(index >= 0, LK_E_USAGE, "%s has no column '%s' (--target)%s", t->path, targets[k],
+                 lk_csv_hint(&t->csv));
         column *c = &t->targets[t->n_targets++];
         c->index = index;
         c->categorical = !all_numbers(t, index) || (n_targets == 1 && few_whole_numbers(t, index));
@@ -170,12 +171,11 @@ static lk_status put_values(const table *t, lk_h5 *h5)
         }
         class[i] = (int32_t)y[i * t->n_targets];
     }
-    LK_TRY(lk_import_put_rows(h5, t->split, "x", LK_H5_F64, 2, axis, x, (size_t)t->n_inputs * sizeof *x));
+    LK_TRY(lk_import_put_rows(h5, t->split, "x", LK_H5_F64, 2, axis, x));
     if (t->targets[0].categorical)
-        LK_TRY(lk_import_put_rows(h5, t->split, "y", LK_H5_I32, 1, axis, class, sizeof *class));
+        LK_TRY(lk_import_put_rows(h5, t->split, "y", LK_H5_I32, 1, axis, class));
     else
-        LK_TRY(
-            lk_import_put_rows(h5, t->split, "y", LK_H5_F64, 2, y_axis, y, (size_t)t->n_targets * sizeof *y));
+        LK_TRY(lk_import_put_rows(h5, t->split, "y", LK_H5_F64, 2, y_axis, y));
 done:
     lk_free(&x);
     lk_free(&y);

@@ -12,78 +12,32 @@
 #include <zlib.h>
 #endif
 
-static const size_t MOST_BYTES = (size_t)8 << 30;
+static const size_t MOST_BYTES = (size_t)2 << 30; /* of a file, packed or not */
 
 typedef struct idx {
     int            n_axes;
     int64_t        axis[3], rows;
-    size_t         row_bytes;
-    char          *bytes; /* owned */
+    size_t         row_bytes, need; /* need: bytes of the whole file by its header */
+    char          *bytes;           /* owned */
     const uint8_t *data;
 } idx;
 
-#ifdef LK_HAVE_ZLIB
-static lk_status unzip(const char *path, char **bytes, size_t *size)
+static size_t header_bytes(int n_axes)
 {
-    lk_status st = LK_OK;
-    char     *out = NULL, *grown = NULL;
-    size_t    room = *size * 4 + 1024;
-    z_stream  z = {0};
-    LK_TRY(LK_ALLOC(room, &out));
-    LK_CHECK(inflateInit2(&z, 15 + 32) == Z_OK, LK_E_NOMEM, "%s: zlib cannot start", path);
-    z.next_in = (unsigned char *)*bytes;
-    z.avail_in = (unsigned)*size;
-    for (int done_with = Z_OK; done_with != Z_STREAM_END;) {
-        if (z.total_out == room) {
-            LK_CHECK(room < MOST_BYTES / 2, LK_E_DATA, "%s: unpacked, it has more than %zu bytes", path,
-                     MOST_BYTES / 2);
-            LK_TRY(LK_ALLOC(2 * room, &grown));
-            memcpy(grown, out, room);
-            lk_free(&out);
-            out = grown;
-            grown = NULL;
-            room *= 2;
-        }
-        z.next_out = (unsigned char *)out + z.total_out;
-        size_t left = room - z.total_out;
-        z.avail_out = (unsigned)(left < 1u << 30 ? left : 1u << 30);
-        done_with = inflate(&z, Z_NO_FLUSH);
-        LK_CHECK(done_with == Z_OK || done_with == Z_STREAM_END, LK_E_DATA,
-                 "%s: gzip data is cut short or corrupt", path);
-    }
-    lk_free(bytes);
-    *bytes = out;
-    *size = z.total_out;
-    out = NULL;
-done:
-    inflateEnd(&z);
-    lk_free(&out);
-    lk_free(&grown);
-    return st;
+    return 4 + 4 * (size_t)n_axes;
 }
-#else
-static lk_status unzip(const char *path, char **bytes, size_t *size)
-{
-    (void)bytes;
-    (void)size;
-    return lk_fail(LK_E_DATA, "%s is gzip, and this build has no zlib; unpack it first: gunzip -k %s", path,
-                   path);
-}
-#endif
 
 static int64_t big_endian(const uint8_t *p)
 {
     return (int64_t)p[0] << 24 | (int64_t)p[1] << 16 | (int64_t)p[2] << 8 | (int64_t)p[3];
 }
 
-static lk_status idx_read(const char *path, int n_axes, const char *what, idx *out)
+/* ---- the header ---- */
+
+static lk_status take_header(const char *path, const uint8_t *head, size_t size, int n_axes, const char *what,
+                             idx *out)
 {
     lk_status st = LK_OK;
-    size_t    size = 0, need;
-    LK_TRY(lk_file_read(path, MOST_BYTES / 4, &out->bytes, &size));
-    const uint8_t *head = (const uint8_t *)out->bytes;
-    if (size > 2 && head[0] == 0x1f && head[1] == 0x8b) LK_TRY(unzip(path, &out->bytes, &size));
-    head = (const uint8_t *)out->bytes;
     LK_CHECK(size >= 4 && head[0] == 0 && head[1] == 0, LK_E_DATA,
              "%s is not an IDX file: it does not begin with two zero bytes", path);
     LK_CHECK(head[2] == 8, LK_E_DATA, "%s: IDX type 0x%02x; unsigned bytes (0x08) are expected", path,
@@ -91,21 +45,93 @@ static lk_status idx_read(const char *path, int n_axes, const char *what, idx *o
     LK_CHECK(head[3] == n_axes, LK_E_DATA,
              "%s: %d axes; %s have %d (are images and labels in the right order?)", path, head[3], what,
              n_axes);
-    LK_CHECK(size >= 4 + 4 * (size_t)n_axes, LK_E_DATA, "%s: cut short in its header", path);
+    LK_CHECK(size >= header_bytes(n_axes), LK_E_DATA, "%s: cut short in its header", path);
     out->n_axes = n_axes;
     out->row_bytes = 1;
     for (int i = 0; i < n_axes; i++) {
         out->axis[i] = big_endian(head + 4 + 4 * i);
-        if (i > 0) {
-            LK_CHECK(out->axis[i] >= 1 && out->axis[i] <= 1 << 16, LK_E_DATA, "%s: axis %d has length %lld",
-                     path, i, (long long)out->axis[i]);
-            out->row_bytes *= (size_t)out->axis[i];
-        }
+        if (i == 0) continue;
+        LK_CHECK(out->axis[i] >= 1 && out->axis[i] <= 1 << 16, LK_E_DATA, "%s: axis %d has length %lld", path,
+                 i, (long long)out->axis[i]);
+        out->row_bytes *= (size_t)out->axis[i];
     }
     out->rows = out->axis[0];
-    need = 4 + 4 * (size_t)n_axes + (size_t)out->rows * out->row_bytes;
-    LK_CHECK(size == need, LK_E_DATA, "%s: %zu bytes, its header asks for %zu", path, size, need);
-    out->data = head + 4 + 4 * n_axes;
+    out->need = header_bytes(n_axes) + (size_t)out->rows * out->row_bytes;
+done:
+    return st;
+}
+
+/* ---- gzip ---- */
+
+#ifdef LK_HAVE_ZLIB
+enum { PACKED_MOST = 1032 }; /* deflate makes at most so many bytes of one */
+
+static lk_status run_zlib(const char *path, z_stream *z, unsigned char *out, size_t room, int *result)
+{
+    size_t had = z->total_out;
+    *result = Z_OK;
+    while (*result == Z_OK && z->total_out - had < room) {
+        size_t left = room - (z->total_out - had);
+        z->next_out = out + (z->total_out - had);
+        z->avail_out = (unsigned)(left < 1u << 30 ? left : 1u << 30);
+        *result = inflate(z, Z_NO_FLUSH);
+    }
+    if (*result == Z_OK || *result == Z_STREAM_END) return LK_OK;
+    return lk_fail(LK_E_DATA, "%s: gzip data is cut short or corrupt", path);
+}
+
+/* The header says how much is to come, and no more is unpacked than that: a small file cannot take all memory. */
+static lk_status unzip(const char *path, int n_axes, const char *what, idx *out, size_t *size)
+{
+    lk_status      st = LK_OK;
+    unsigned char  head[16];
+    unsigned char *bytes = NULL;
+    int            result = Z_OK;
+    z_stream       z = {0};
+    LK_CHECK(inflateInit2(&z, 15 + 32) == Z_OK, LK_E_NOMEM, "%s: zlib cannot start", path);
+    z.next_in = (unsigned char *)out->bytes;
+    z.avail_in = (unsigned)*size;
+    LK_TRY(run_zlib(path, &z, head, header_bytes(n_axes), &result));
+    LK_TRY(take_header(path, head, z.total_out, n_axes, what, out));
+    LK_CHECK(out->need / PACKED_MOST <= *size, LK_E_DATA,
+             "%s: its header asks for %zu bytes, more than %zu bytes of gzip can hold", path, out->need,
+             *size);
+    LK_TRY(LK_ALLOC(out->need + 1, &bytes));
+    memcpy(bytes, head, header_bytes(n_axes));
+    if (result == Z_OK)
+        LK_TRY(
+            run_zlib(path, &z, bytes + header_bytes(n_axes), out->need + 1 - header_bytes(n_axes), &result));
+    LK_CHECK(z.total_out <= out->need, LK_E_DATA,
+             "%s: unpacked, it has more than the %zu bytes its header asks for", path, out->need);
+    lk_free(&out->bytes);
+    out->bytes = (char *)bytes;
+    *size = z.total_out;
+    bytes = NULL;
+done:
+    inflateEnd(&z);
+    lk_free(&bytes);
+    return st;
+}
+#else
+static lk_status unzip(const char *path, int n_axes, const char *what, idx *out, size_t *size)
+{
+    (void)n_axes, (void)what, (void)out, (void)size;
+    return lk_fail(LK_E_DATA, "%s is gzip, and this build has no zlib; unpack it first: gunzip -k %s", path,
+                   path);
+}
+#endif
+
+static lk_status idx_read(const char *path, int n_axes, const char *what, idx *out)
+{
+    lk_status st = LK_OK;
+    size_t    size = 0;
+    LK_TRY(lk_file_read(path, MOST_BYTES, &out->bytes, &size));
+    const uint8_t *head = (const uint8_t *)out->bytes;
+    if (size > 2 && head[0] == 0x1f && head[1] == 0x8b) LK_TRY(unzip(path, n_axes, what, out, &size));
+    head = (const uint8_t *)out->bytes;
+    LK_TRY(take_header(path, head, size, n_axes, what, out));
+    LK_CHECK(size == out->need, LK_E_DATA, "%s: %zu bytes, its header asks for %zu", path, size, out->need);
+    out->data = head + header_bytes(n_axes);
 done:
     return st;
 }
@@ -126,8 +152,8 @@ static lk_status put_pair(lk_h5 *h5, const lk_import_split *split, const idx *x,
 {
     lk_status st = LK_OK;
     LK_TRY(lk_import_put_rows(h5, split, "x", LK_H5_U8, 4, (int64_t[]){x->rows, x->axis[1], x->axis[2], 1},
-                              x->data, x->row_bytes));
-    LK_TRY(lk_import_put_rows(h5, split, "y", LK_H5_U8, 1, &y->rows, y->data, 1));
+                              x->data));
+    LK_TRY(lk_import_put_rows(h5, split, "y", LK_H5_U8, 1, &y->rows, y->data));
 done:
     return st;
 }

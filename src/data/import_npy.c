@@ -6,11 +6,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-static size_t row_bytes(const lk_npy *npy)
+#include "core/alloc.h"
+
+/* In runs, so that arrays larger than memory go through. */
+static lk_status put_array(lk_h5 *h5, const lk_import_split *split, const char *name, const lk_npy *npy)
 {
-    size_t bytes = npy->item_bytes;
-    for (int i = 1; i < npy->n_axes; i++) bytes *= (size_t)npy->axis[i];
-    return bytes;
+    lk_status      st = LK_OK;
+    lk_import_rows rows = {0};
+    char          *run = NULL;
+    LK_TRY(lk_import_rows_begin(&rows, h5, split, name, lk_npy_memory_type(npy), npy->info.n_axes,
+                                npy->info.axis));
+    LK_TRY(lk_alloc_array((size_t)rows.most, rows.row_bytes, (void **)&run));
+    for (int64_t first = 0; first < npy->rows; first += rows.most) {
+        int64_t n = npy->rows - first < rows.most ? npy->rows - first : rows.most;
+        LK_TRY(lk_npy_read(npy, first, n, run));
+        LK_TRY(lk_import_rows_add(&rows, n, run));
+    }
+done:
+    lk_import_rows_clear(&rows);
+    lk_free(&run);
+    return st;
 }
 
 lk_status lk_data_import_npy(const char *x_path, const char *y_path, const lk_import_split *split,
@@ -18,7 +33,7 @@ lk_status lk_data_import_npy(const char *x_path, const char *y_path, const lk_im
 {
     lk_status      st = LK_OK;
     lk_import_file file = {0};
-    lk_npy         x = {0}, y = {0};
+    lk_npy         x = {.file = -1}, y = {.file = -1};
     lk_str         said;
     int64_t        count[LK_SPLITS];
     char           group[32];
@@ -26,13 +41,14 @@ lk_status lk_data_import_npy(const char *x_path, const char *y_path, const lk_im
     lk_str_init(&said);
     LK_TRY(lk_npy_open(x_path, &x));
     LK_TRY(lk_npy_open(y_path, &y));
-    LK_CHECK(x.n_axes > 0 && y.n_axes > 0 && x.axis[0] == y.axis[0] && x.axis[0] > 0, LK_E_DATA,
-             "%s has %lld rows, %s has %lld", x_path, (long long)(x.n_axes ? x.axis[0] : 0), y_path,
-             (long long)(y.n_axes ? y.axis[0] : 0));
+    LK_CHECK(x.rows == y.rows, LK_E_DATA, "%s has %lld rows, %s has %lld", x_path, (long long)x.rows, y_path,
+             (long long)y.rows);
+    LK_CHECK(x.rows > 0 && x.row_elements > 0 && y.row_elements > 0, LK_E_DATA, "%s has no value",
+             x.rows > 0 && x.row_elements > 0 ? y_path : x_path);
     LK_TRY(lk_import_begin(out, &file));
-    LK_TRY(lk_import_put_rows(file.h5, split, "x", x.type, x.n_axes, x.axis, x.data, row_bytes(&x)));
-    LK_TRY(lk_import_put_rows(file.h5, split, "y", y.type, y.n_axes, y.axis, y.data, row_bytes(&y)));
-    lk_import_count(split, x.axis[0], count);
+    LK_TRY(put_array(file.h5, split, "x", &x));
+    LK_TRY(put_array(file.h5, split, "y", &y));
+    lk_import_count(split, x.rows, count);
     lk_str_printf(&said, "%s:", out);
     for (int s = 0; s < LK_SPLITS; s++) {
         if (!count[s]) continue;
@@ -45,8 +61,8 @@ lk_status lk_data_import_npy(const char *x_path, const char *y_path, const lk_im
     *text = strdup(lk_str_text(&said));
 done:
     lk_import_abandon(&file);
-    lk_npy_clear(&x);
-    lk_npy_clear(&y);
+    lk_npy_close(&x);
+    lk_npy_close(&y);
     lk_str_clear(&said);
     return st;
 }

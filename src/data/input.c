@@ -61,24 +61,20 @@ done:
 
 static lk_status open_npy(lk_data *data, int file, lk_set *set)
 {
-    lk_status  st = LK_OK;
-    lk_npy     npy = {0};
-    lk_column  column = {0};
-    lk_h5_info info = {.file_offset = -1};
+    lk_status st = LK_OK;
+    lk_npy    npy = {.file = -1};
+    lk_column column = {0};
     for (int i = 0; i < data->transform->input[0].n_cells; i++)
         LK_CHECK(data->transform->input[0].cell[i].kind == LK_CELL_NUMBER, LK_E_CONFIG,
                  "%s: the model knows column '%s' by words, which NPY has not; use a CSV file",
                  data->files.path[file], data->transform->input[0].cell[i].name);
     LK_TRY(lk_npy_open(data->files.path[file], &npy));
-    info.type = npy.type;
-    info.n_axes = npy.n_axes;
-    memcpy(info.axis, npy.axis, sizeof info.axis);
-    LK_TRY(lk_column_from_array(&data->files, file, "array", &info, npy.data, &column));
+    LK_TRY(lk_column_in_place(&data->files, file, "array", &npy.info, &column));
     LK_TRY(lk_source_from_column(data->transform->input[0].field.name, &column, &set->input[0]));
     set->n_targets = 0;
 done:
     lk_column_clear(&column);
-    lk_npy_clear(&npy);
+    lk_npy_close(&npy);
     return st;
 }
 

@@ -356,12 +356,10 @@ done:
     return st;
 }
 
-lk_status lk_column_from_array(const lk_files *files, int file, const char *dataset, const lk_h5_info *info,
-                               const char *data, lk_column *out)
+lk_status lk_column_in_place(const lk_files *files, int file, const char *dataset, const lk_h5_info *info,
+                             lk_column *out)
 {
     lk_status st = LK_OK;
-    int64_t   count = 1;
-    LK_ASSERT(info->type != LK_H5_F16);
     *out = (lk_column){.files = files, .n_parts = 1, .integer = info->type <= LK_H5_U64};
     out->wide = info->type >= LK_H5_I16 && out->integer;
     LK_TRY(LK_ALLOC(1, &out->part));
@@ -369,9 +367,6 @@ lk_status lk_column_from_array(const lk_files *files, int file, const char *data
     LK_TRY(lk_strdup(dataset, &out->part[0].dataset));
     LK_TRY(set_axes(files->path[file], NULL, info, out));
     out->n = out->part[0].n = info->axis[0];
-    for (int i = 0; i < info->n_axes; i++) count *= info->axis[i];
-    LK_TRY(lk_alloc_array((size_t)count, (size_t)lk_decode_memory_bytes(info->type), &out->part[0].memory));
-    if (count > 0) memcpy(out->part[0].memory, data, (size_t)(count * lk_decode_memory_bytes(info->type)));
 done:
     if (st != LK_OK) lk_column_clear(out);
     return st;

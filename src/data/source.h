@@ -88,10 +88,9 @@ lk_status lk_column_open(lk_handles *handles, int n, const int *number, const ch
 /** A column of doubles in memory [rows, width] (taken); `file` and `dataset` name it in messages. */
 lk_status lk_column_from_memory(const lk_files *files, int file, const char *dataset, int64_t rows,
                                 int64_t width, double **values, lk_column *out);
-/** An array in memory (copied), samples first, of the type and shape in `info` and this machine's byte order.
- */
-lk_status lk_column_from_array(const lk_files *files, int file, const char *dataset, const lk_h5_info *info,
-                               const char *data, lk_column *out);
+/** An array that lies in a file as `info` says, samples first, whatever kind of file that is. */
+lk_status lk_column_in_place(const lk_files *files, int file, const char *dataset, const lk_h5_info *info,
+                             lk_column *out);
 /** For a column without sample axis: file i stands for rows[i] rows. One file stands for all. */
 void lk_column_repeat(lk_column *column, const int64_t *rows, int n);
 void lk_column_clear(lk_column *column);

@@ -108,3 +108,14 @@ lk_status lk_file_remove(const char *path)
     if (lk_io.unlink(path) == 0 || errno == ENOENT) return LK_OK;
     return lk_fail(LK_E_IO, "cannot delete %s: %s", path, strerror(errno));
 }
+
+lk_status lk_file_settle(const char *temporary, const char *path)
+{
+    lk_status st = LK_OK;
+    int       file = open_patiently(temporary, O_RDONLY | O_CLOEXEC, 0);
+    if (file < 0) return fail(temporary, "open", errno);
+    if (lk_io.fsync(file) != 0) st = fail(temporary, "fsync", errno);
+    lk_io.close(file);
+    if (st == LK_OK && lk_io.rename(temporary, path) != 0) st = fail(path, "rename", errno);
+    return st == LK_OK ? lk_sync_parent(path) : st;
+}

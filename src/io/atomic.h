@@ -21,6 +21,10 @@ const char *lk_file_reason(int error);
 /** Removes a file; one that is not there is fine. */
 lk_status lk_file_remove(const char *path);
 
+/** A file written by others under `temporary` becomes `path`: its bytes reach the disk first, then the name.
+ * Local. */
+lk_status lk_file_settle(const char *temporary, const char *path);
+
 /** The whole file in *bytes (lk_free); at most `limit` bytes, else LK_E_DATA. A missing file: LK_E_DATA
  * naming it. */
 lk_status lk_file_read(const char *path, size_t limit, char **bytes, size_t *size);

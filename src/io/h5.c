@@ -165,7 +165,10 @@ lk_status lk_h5_create(const char *path, lk_h5 **out)
     *out = NULL;
     LK_TRY(handle(path, &file));
     lk_h5_lock();
-    file->file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    file->access = H5Pcreate(H5P_FILE_ACCESS);
+    /* Attributes of more than 64 KiB, dictionaries say, came with 1.8; readers older than that are gone. */
+    H5Pset_libver_bounds(file->access, H5F_LIBVER_V18, H5F_LIBVER_V18);
+    file->file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, file->access);
     if (file->file < 0) st = lk_h5_fail(file, LK_E_IO, "cannot be created");
     lk_h5_unlock();
     if (st == LK_OK) {
