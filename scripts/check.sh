@@ -1,13 +1,15 @@
 #!/bin/bash
-# check.sh [gcc] [clang] [sanitize] [oracle] [clean]: what a piece of work passes before it is called done, besides test.sh.
+# check.sh [gcc] [clang] [sanitize] [hdf5] [fuzz] [oracle] [clean]: what a piece of work passes before it is called done, besides test.sh.
 #   gcc, clang  everything compiles without a warning
 #   sanitize    unit and MPI tests in a debug build under ASan and UBSan; leaks of the MPI library: tests/support/lsan.supp
+#   hdf5        unit tests of a build against HDF5's parallel flavour (Debian package libhdf5-openmpi-dev)
+#   fuzz        readers of what others wrote under libFuzzer, LK_FUZZ_SECONDS (60) each (scripts/fuzz.sh)
 #   oracle      tests against numpy, h5py and PyTorch (scripts/venv.sh makes their environment); a skipped one is a failure
 #   clean       build and tests as an unprivileged user in a clean Debian root (scripts/clean_build.sh; needs root)
 # Without an argument all of them. Each stage ends with one line; its output is in build-check/<stage>.log.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
-all="gcc clang sanitize oracle clean"
+all="gcc clang sanitize hdf5 fuzz oracle clean"
 logs=$PWD/build-check
 mkdir -p "$logs"
 failed=0
@@ -30,6 +32,19 @@ sanitize() {
     build "$logs/sanitize" -DCMAKE_BUILD_TYPE=Debug -DLK_ASAN=ON -DLK_UBSAN=ON &&
         ctest --test-dir "$logs/sanitize" -L '^(unit|mpi)$' -LE 'soak|bench|oracle' -j "$(nproc)" --timeout 600 \
             --no-tests=error --output-on-failure && tested
+}
+
+hdf5() {
+    local flavour=/usr/lib/$(gcc -print-multiarch)/hdf5/openmpi
+    [ -f "$flavour/libhdf5.so" ] || { echo "no parallel HDF5 here (Debian package libhdf5-openmpi-dev)"; return 77; }
+    build "$logs/hdf5" -DCMAKE_BUILD_TYPE=Release -DHDF5_PREFER_PARALLEL=ON -DHDF5_ROOT="$flavour" &&
+        { ldd "$logs/hdf5/lockstep" | grep libhdf5_openmpi >/dev/null || { echo "linked another HDF5"; return 1; }; } &&
+        ctest --test-dir "$logs/hdf5" -L '^(unit|cli)$' -LE 'soak|bench|oracle|crash' -j "$(nproc)" --no-tests=error \
+            --output-on-failure && tested
+}
+
+fuzz() {
+    scripts/fuzz.sh "${LK_FUZZ_SECONDS:-60}"
 }
 
 oracle() {

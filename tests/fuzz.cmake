@@ -1,0 +1,11 @@
+# Readers of what others wrote, given every input that is kept under tests/fuzz/<reader>. scripts/fuzz.sh looks for more.
+foreach(reader csv npy idx config checkpoint)
+  lk_test_program(replay_${reader} fuzz/fuzz_${reader}.c fuzz/replay.c)
+  target_link_libraries(replay_${reader} PRIVATE lk_xxhash)
+  add_test(NAME fuzz_replay_${reader} COMMAND replay_${reader} ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/${reader})
+  lk_test_properties(fuzz_replay_${reader} LABELS unit TIMEOUT 30)
+  if(LK_FUZZ)
+    lk_test_program(fuzz_${reader} fuzz/fuzz_${reader}.c)
+    target_link_libraries(fuzz_${reader} PRIVATE lk_xxhash -fsanitize=fuzzer)
+  endif()
+endforeach()
