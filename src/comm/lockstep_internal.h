@@ -2,11 +2,14 @@
 #ifndef LK_COMM_LOCKSTEP_INTERNAL_H
 #define LK_COMM_LOCKSTEP_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include "comm/record.h"
 #include "comm/reduce_internal.h"
 #include "comm/window.h"
 
-typedef struct lk_exchange lk_exchange;
+typedef struct lk_exchange    lk_exchange;
+typedef _Atomic unsigned char ready_flag;
 
 /**
  * Slabs hold the fringe values of the host's ranks, in lane order: the leaves of the host's sums. Example, L
@@ -40,7 +43,12 @@ typedef struct lk_lockstep {
     int          slab_at;              /* slab of the fringe node whose groups come now */
     int          first_tile, end_tile; /* my slice */
     int *tile_place; /* owned [end_tile - first_tile]: slab with a tile's whole sum, -1: no lane has it */
-    lk_exchange *exchange; /* NULL on one host */
+    lk_exchange *exchange; /* NULL on one host; what follows serves it */
+    bool         begun;    /* this step's exchange: presence is known, segments may have left */
+    bool         in_last_group;
+    int          n_last_adds, last_buffer; /* additions due at its end; buffer last_buffer-1 += last_buffer */
+    bool        *folded;                   /* owned [n_spans]: they are done for this span */
+    ready_flag **ready; /* owned [ranks on host]: rows of the window [n_spans + 1]: see raise_flag */
 } lk_lockstep;
 
 #endif

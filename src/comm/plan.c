@@ -5,7 +5,7 @@
 
 #include "core/alloc.h"
 
-enum { CHUNKS_PER_HOST = 4 };
+enum { CHUNKS_PER_HOST = 4, SEGMENT_FLOATS = 16384, MOST_SEGMENTS = 64, HUB_HOSTS = 8 };
 
 /* ---- slices and chunks ---- */
 
@@ -68,27 +68,39 @@ done:
     return st;
 }
 
+/* Chunks of one piece, tiles first .. first+n-1, and its segments; numbers go on from `segment`. Returns the
+ * next one. */
+static int cut_piece(const lk_tile *tiles, int first, int n, int n_hosts, int segment, lk_chunk *chunks,
+                     int *n_chunks)
+{
+    int64_t floats = tiles[first + n - 1].offset + tiles[first + n - 1].count - tiles[first].offset;
+    int64_t segments = floats / SEGMENT_FLOATS < MOST_SEGMENTS ? floats / SEGMENT_FLOATS : MOST_SEGMENTS;
+    int64_t parts = (int64_t)CHUNKS_PER_HOST * n_hosts, last = -1;
+    if (segments < 1) segments = 1;
+    if (parts < segments) parts = segments;
+    for (int64_t k = 0; k < parts; k++) {
+        int from = first + lk_slice_cut(tiles + first, n, (int)parts, (int)k);
+        int end = first + lk_slice_cut(tiles + first, n, (int)parts, (int)k + 1);
+        if (from == end) continue;
+        if (k * segments / parts != last) segment++;
+        last = k * segments / parts;
+        int64_t offset = tiles[from].offset, stop = tiles[end - 1].offset + tiles[end - 1].count;
+        chunks[(*n_chunks)++] = (lk_chunk){from, end, offset, stop - offset, segment - 1};
+    }
+    return segment;
+}
+
 lk_status lk_plan_chunks(const lk_tile *tiles, int n_tiles, int n_hosts, const int *host_ranks,
                          lk_chunk **chunks, int *n_chunks)
 {
     lk_status st = LK_OK;
-    int      *cuts = NULL, n_cuts = 0;
-    int64_t   parts = (int64_t)CHUNKS_PER_HOST * n_hosts;
+    int      *cuts = NULL, n_cuts = 0, segment = 0;
     *chunks = NULL;
     *n_chunks = 0;
     LK_TRY(all_cuts(tiles, n_tiles, n_hosts, host_ranks, &cuts, &n_cuts));
-    int64_t most = parts * n_cuts;
-    LK_TRY(LK_ALLOC(most < n_tiles ? most : n_tiles, chunks));
-    for (int i = 0; i + 1 < n_cuts; i++) {
-        int n = cuts[i + 1] - cuts[i];
-        for (int64_t k = 0; k < parts; k++) {
-            int first = cuts[i] + lk_slice_cut(tiles + cuts[i], n, (int)parts, (int)k);
-            int end = cuts[i] + lk_slice_cut(tiles + cuts[i], n, (int)parts, (int)k + 1);
-            if (first == end) continue;
-            int64_t offset = tiles[first].offset, stop = tiles[end - 1].offset + tiles[end - 1].count;
-            (*chunks)[(*n_chunks)++] = (lk_chunk){first, end, offset, stop - offset};
-        }
-    }
+    LK_TRY(LK_ALLOC(n_tiles, chunks));
+    for (int i = 0; i + 1 < n_cuts; i++)
+        segment = cut_piece(tiles, cuts[i], cuts[i + 1] - cuts[i], n_hosts, segment, *chunks, n_chunks);
 done:
     lk_free(&cuts);
     return st;
@@ -114,12 +126,15 @@ typedef struct builder {
     lk_node            *leaf_node; /* [n_leaves] owned */
     joint              *joints;    /* [n_leaves - 1] owned */
     int                 n_joints;
-    value              *at;             /* [2 n_leaves - 1] owned: leaves, then joints */
-    lk_plan_add        *adds;           /* [n_joints] owned: the chunk's */
-    int64_t            *carried;        /* [n_hosts][2] owned: floats received and sent on the way up */
-    bool               *have;           /* [n_hosts] owned */
-    int                *with, *without; /* [n_hosts] owned: hosts with and without lanes */
-    int                 n_with, n_without;
+    value              *at;      /* [2 n_leaves - 1] owned: leaves, then joints */
+    lk_plan_add        *adds;    /* [n_joints] owned: the chunk's */
+    int64_t            *carried; /* [LK_TREE_DEPTH][n_hosts][2] owned: floats received and sent on the way
+                                    up, by level */
+    int64_t *received;           /* [n_hosts] owned: floats that each host receives in a step */
+    bool     by_hubs;            /* few hosts: see wants_hubs */
+    bool    *have;               /* [n_hosts] owned */
+    int     *with, *without;     /* [n_hosts] owned: hosts with and without lanes */
+    int      n_with, n_without;
 } builder;
 
 static int host_lane(const lk_plan_spec *spec, int ranks, int rank)
@@ -178,14 +193,82 @@ static bool keeps(const lk_plan_spec *spec, int chunk, int from, int to)
     return spec->host < 0 || spec->host == from || spec->host == to;
 }
 
-/* The node is computed where its left (true) or right child is: on the side whose direction has carried less.
+static int own_leaves(const lk_plan *plan, int host)
+{
+    return plan->host_leaf[host + 1] - plan->host_leaf[host];
+}
+
+/* The host, among those with lanes, with which the busiest of all has least to do. */
+static int choose_hub(const builder *b, int chunk, int64_t floats)
+{
+    const lk_plan *plan = b->plan;
+    int            m = b->spec->n_hosts, best = -1;
+    int64_t        least = INT64_MAX;
+    for (int k = 0; k < b->n_with; k++) {
+        int     hub = b->with[(chunk + k) % b->n_with];
+        int64_t most = 0;
+        for (int host = 0; host < m; host++) {
+            int64_t out = host == hub ? m - 1 : own_leaves(plan, host);
+            int64_t in = host == hub ? plan->n_leaves - own_leaves(plan, hub) : 1;
+            if (plan->sent[host] + out * floats > most) most = plan->sent[host] + out * floats;
+            if (b->received[host] + in * floats > most) most = b->received[host] + in * floats;
+        }
+        if (most < least) {
+            least = most;
+            best = hub;
+        }
+    }
+    return best;
+}
+
+/* Where the leaves of a chunk are when its additions begin: at home, or all at the hub (-1: there is none).
+ */
+static void place_leaves(builder *b, int chunk, int64_t floats, int hub)
+{
+    lk_plan *plan = b->plan;
+    for (int host = 0; host < b->spec->n_hosts; host++)
+        for (int i = plan->host_leaf[host]; i < plan->host_leaf[host + 1]; i++) {
+            bool visits = hub >= 0 && hub != host;
+            b->at[i] = (value){visits ? hub : host, visits, i};
+            if (!visits) continue;
+            plan->sent[host] += floats;
+            b->received[hub] += floats;
+            if (plan->up_rounds < 1) plan->up_rounds = 1;
+            if (!keeps(b->spec, chunk, host, hub)) continue;
+            if (plan->visits)
+                plan->visits[plan->n_visits] = (lk_plan_visit){chunk, 1, b->leaf_node[i], host, hub, i};
+            plan->n_visits++;
+        }
+}
+
+/* What each host has received and sent at the level of nodes of s lanes. */
+static int64_t *carried_at(const builder *b, int s)
+{
+    return b->carried + 2 * (int64_t)log2_of(s) * b->spec->n_hosts;
+}
+
+/*
+ * The node is computed where its left (true) or right child is: on the side whose direction has carried less
+ * at this level, so that both directions of a link work in every round. A quarter of the difference in all
+ * that the two hosts have sent so far counts as well, for the place of a node also sends what comes later;
+ * with more weight rounds become uneven, with less the busiest host of uneven layouts has more to send
+ * (tried: 0, 1/4, 1/2, 1, 2 and 4).
  */
 static bool to_the_left(const builder *b, int chunk, int s, int left, int right)
 {
-    int64_t to_left = b->carried[2 * left] + b->carried[2 * right + 1];
-    int64_t to_right = b->carried[2 * right] + b->carried[2 * left + 1];
-    if (to_left != to_right) return to_left < to_right;
+    const int64_t *carried = carried_at(b, s), *sent = b->plan->sent;
+    int64_t        to_left = carried[2 * left] + carried[2 * right + 1];
+    int64_t        to_right = carried[2 * right] + carried[2 * left + 1];
+    int64_t        score = 4 * (to_left - to_right) + sent[left] - sent[right];
+    if (score != 0) return score < 0;
     return (chunk >> (log2_of(s) - 1) & 1) == 0;
+}
+
+/* Of two values at one host, a sum keeps the name of one that is at home there, so it ends up at home. */
+static bool keeps_left_name(const builder *b, const value *l, const value *r)
+{
+    int first = b->plan->host_leaf[l->host], end = b->plan->host_leaf[l->host + 1];
+    return (l->leaf >= first && l->leaf < end) || r->leaf < first || r->leaf >= end;
 }
 
 static void plan_up(builder *b, int chunk, int64_t floats)
@@ -194,13 +277,16 @@ static void plan_up(builder *b, int chunk, int64_t floats)
         const joint *j = &b->joints[i];
         value        l = b->at[j->left], r = b->at[j->right];
         lk_node      lower = {j->node.lo, j->node.s / 2}, upper = {j->node.lo + j->node.s / 2, j->node.s / 2};
-        bool         left = l.host == r.host || to_the_left(b, chunk, j->node.s, l.host, r.host);
-        value        to = left ? l : r, from = left ? r : l;
-        int          round = (l.depth > r.depth ? l.depth : r.depth) + (l.host != r.host);
+        bool         left =
+            l.host == r.host ? keeps_left_name(b, &l, &r) : to_the_left(b, chunk, j->node.s, l.host, r.host);
+        value to = left ? l : r, from = left ? r : l;
+        int   round = (l.depth > r.depth ? l.depth : r.depth) + (l.host != r.host);
         if (to.host != from.host) {
-            b->carried[2 * to.host] += floats;
-            b->carried[2 * from.host + 1] += floats;
+            int64_t *carried = carried_at(b, j->node.s);
+            carried[2 * to.host] += floats;
+            carried[2 * from.host + 1] += floats;
             b->plan->sent[from.host] += floats;
+            b->received[to.host] += floats;
         }
         b->at[b->plan->n_leaves + i] = (value){to.host, round, to.leaf};
         b->adds[i] = (lk_plan_add){chunk,     round,   j->node,   left ? upper : lower,
@@ -216,6 +302,7 @@ static void plan_up(builder *b, int chunk, int64_t floats)
 static void add_back(builder *b, int chunk, int round, int from, int to, int64_t floats)
 {
     b->plan->sent[from] += floats;
+    b->received[to] += floats;
     if (round > b->plan->back_rounds) b->plan->back_rounds = round;
     if (!keeps(b->spec, chunk, from, to)) return;
     if (b->plan->backs) b->plan->backs[b->plan->n_backs] = (lk_plan_move){chunk, round, from, to};
@@ -251,6 +338,12 @@ static void plan_back(builder *b, int chunk, int64_t floats)
     }
 }
 
+static void plan_back_from_hub(builder *b, int chunk, int64_t floats, int hub)
+{
+    for (int i = 1; i < b->spec->n_hosts; i++)
+        add_back(b, chunk, 1, hub, (hub + i) % b->spec->n_hosts, floats);
+}
+
 /* ---- all chunks ---- */
 
 static lk_status allocate_work(builder *b)
@@ -260,34 +353,73 @@ static lk_status allocate_work(builder *b)
     LK_TRY(LK_ALLOC(n, &b->joints));
     LK_TRY(LK_ALLOC(2 * n, &b->at));
     LK_TRY(LK_ALLOC(n, &b->adds));
-    LK_TRY(LK_ALLOC(2 * hosts, &b->carried));
+    LK_TRY(LK_ALLOC(2 * LK_TREE_DEPTH * (int64_t)hosts, &b->carried));
+    LK_TRY(LK_ALLOC(hosts, &b->received));
     LK_TRY(LK_ALLOC(hosts, &b->have));
     LK_TRY(LK_ALLOC(b->spec->n_chunks, &b->plan->root_leaf));
 done:
     return st;
 }
 
-/* Called twice: the first time there are no arrays yet and it counts. */
-static void plan_all(builder *b)
+static void plan_reports(builder *b)
 {
     lk_plan *plan = b->plan;
-    plan->n_adds = plan->n_backs = plan->n_reports = 0;
-    memset(b->carried, 0, 2 * (size_t)b->spec->n_hosts * sizeof *b->carried);
-    memset(plan->sent, 0, (size_t)b->spec->n_hosts * sizeof *plan->sent);
-    for (int host = 0; host < b->spec->n_hosts; host++)
-        for (int i = plan->host_leaf[host]; i < plan->host_leaf[host + 1]; i++)
-            b->at[i] = (value){host, 0, i};
     for (int i = 0; i < b->n_without; i++) {
         int from = b->without[i], to = b->with[i % b->n_with];
         if (!keeps(b->spec, 0, from, to)) continue;
         if (plan->reports) plan->reports[plan->n_reports] = (lk_plan_move){0, 0, from, to};
         plan->n_reports++;
     }
+}
+
+/* Called twice: the first time there are no arrays yet and it counts. */
+static void plan_all(builder *b)
+{
+    lk_plan *plan = b->plan;
+    size_t   hosts = (size_t)b->spec->n_hosts;
+    plan->n_adds = plan->n_visits = plan->n_backs = plan->n_reports = 0;
+    memset(b->carried, 0, 2 * LK_TREE_DEPTH * hosts * sizeof *b->carried);
+    memset(b->received, 0, hosts * sizeof *b->received);
+    memset(plan->sent, 0, hosts * sizeof *plan->sent);
+    plan_reports(b);
     for (int chunk = 0; chunk < b->spec->n_chunks; chunk++) {
         int64_t floats = b->spec->chunk_floats ? b->spec->chunk_floats[chunk] : 1;
+        int     hub = b->by_hubs ? choose_hub(b, chunk, floats) : -1;
+        place_leaves(b, chunk, floats, hub);
         plan_up(b, chunk, floats);
-        plan_back(b, chunk, floats);
+        if (hub >= 0)
+            plan_back_from_hub(b, chunk, floats, hub);
+        else
+            plan_back(b, chunk, floats);
     }
+}
+
+/* What the busiest host sends or receives in a step. */
+static int64_t busiest(builder *b, bool by_hubs)
+{
+    int64_t most = 0;
+    b->by_hubs = by_hubs;
+    plan_all(b);
+    for (int i = 0; i < b->spec->n_hosts; i++) {
+        if (b->plan->sent[i] > most) most = b->plan->sent[i];
+        if (b->received[i] > most) most = b->received[i];
+    }
+    b->plan->up_rounds = b->plan->back_rounds = 0;
+    return most;
+}
+
+/*
+ * Among few hosts one of them, the hub, takes all values of a chunk and adds them up, the next chunk has
+ * another hub: two rounds, and no value travels twice on its way up. Going by the children's places instead
+ * takes more rounds, and leaves those hosts idle that are at the end of a path in every chunk: three hosts of
+ * one node each would send 1, 1.5 and 1.5 times the buffer instead of 4/3 each. Hosts of one node each whose
+ * number is a power of two have neither trouble (recursive halving) and need no room for visiting values.
+ */
+static bool wants_hubs(builder *b)
+{
+    int m = b->spec->n_hosts;
+    if (m > HUB_HOSTS || (b->plan->n_leaves == m && b->n_without == 0 && (m & (m - 1)) == 0)) return false;
+    return busiest(b, true) <= busiest(b, false);
 }
 
 lk_status lk_plan_create(const lk_plan_spec *spec, lk_plan **out)
@@ -304,8 +436,10 @@ lk_status lk_plan_create(const lk_plan_spec *spec, lk_plan **out)
     LK_TRY(list_leaves(&b));
     LK_TRY(allocate_work(&b));
     list_joints(&b, lk_tree_root(spec->lanes), &next);
+    b.by_hubs = wants_hubs(&b);
     plan_all(&b);
     LK_TRY(LK_ALLOC(b.plan->n_adds, &b.plan->adds));
+    LK_TRY(LK_ALLOC(b.plan->n_visits, &b.plan->visits));
     LK_TRY(LK_ALLOC(b.plan->n_backs, &b.plan->backs));
     LK_TRY(LK_ALLOC(b.plan->n_reports, &b.plan->reports));
     plan_all(&b);
@@ -315,6 +449,7 @@ done:
     lk_free(&b.at);
     lk_free(&b.adds);
     lk_free(&b.carried);
+    lk_free(&b.received);
     lk_free(&b.have);
     lk_free(&b.with);
     lk_free(&b.without);
@@ -326,6 +461,7 @@ void lk_plan_destroy(lk_plan **plan)
 {
     if (!plan || !*plan) return;
     lk_free(&(*plan)->adds);
+    lk_free(&(*plan)->visits);
     lk_free(&(*plan)->backs);
     lk_free(&(*plan)->reports);
     lk_free(&(*plan)->root_leaf);

@@ -3,10 +3,11 @@
  * derive the same plan by themselves (design 2a). No MPI here.
  *
  * Tiles of a host are cut into one slice a rank; the tile range cut at every slice boundary of every host
- * gives pieces with one owner a host, and each piece is cut into 4 m chunks. For each chunk, every node of
- * the canonical tree with lanes on two or more hosts is computed at the place of one of its children: where
- * both values already are, else in the direction that has carried less so far. The sum goes back along a
- * spanning tree of the same edges.
+ * gives pieces with one owner a host, and each piece is cut into 4 m chunks or more. For each chunk, every
+ * node of the canonical tree with lanes on two or more hosts is computed at the place of one of its children:
+ * where both values already are, else in the direction that has carried less so far. The sum goes back along
+ * a spanning tree of the same edges.
+ * Among up to eight hosts, unless they are 2^k of one node each, a hub adds up the whole chunk instead.
  *
  * Four hosts with two lanes each, one chunk: round 1: 1 -> 0 and 3 -> 2; round 2: 2 -> 0; back: 0 -> 2; 0 ->
  * 1, 2 -> 3. Other chunks take the other directions, so all hosts send alike: recursive halving, then
@@ -24,10 +25,15 @@ int lk_slice_cut(const lk_tile *tiles, int n_tiles, int n, int k);
 /** The part k of n that tile `tile` falls in. */
 int lk_slice_of(const lk_tile *tiles, int n_tiles, int n, int tile);
 
-/** A run of tiles; contiguous in the flat buffer, padding between its spans included. */
+/**
+ * A run of tiles; contiguous in the flat buffer, padding between its spans included. Neighbouring chunks of a
+ * piece form a segment: what travels together. Segments go through their rounds without regard to each other,
+ * so while one is added up the next is on the wire.
+ */
 typedef struct lk_chunk {
     int     first_tile, end_tile;
     int64_t offset, count; /* floats */
+    int     segment;       /* from 0 on, in the order of chunks; equal numbering on all ranks */
 } lk_chunk;
 
 /** All chunks in order, none empty; *chunks is the caller's (lk_free). */
@@ -58,6 +64,13 @@ typedef struct lk_plan_add {
     int     from, to, from_leaf, to_leaf;
 } lk_plan_add;
 
+/** A value that travels to its chunk's hub, to be added there under its own name (`adds` with from == to). */
+typedef struct lk_plan_visit {
+    int     chunk, round;
+    lk_node node;
+    int     from, to, leaf;
+} lk_plan_visit;
+
 /** The finished sum of a chunk on its way back; or, on the way up, status alone from a host without lanes
  * (round 0). */
 typedef struct lk_plan_move {
@@ -65,15 +78,16 @@ typedef struct lk_plan_move {
 } lk_plan_move;
 
 typedef struct lk_plan {
-    lk_plan_add  *adds;    /* by chunk, then in tree order (children first) */
-    lk_plan_move *backs;   /* by chunk, then by round */
-    lk_plan_move *reports; /* chunk 0: hosts without lanes tell their status first */
-    int           n_adds, n_backs, n_reports;
-    int           up_rounds, back_rounds; /* over all chunks and hosts; rounds count from 1 */
-    int          *root_leaf;              /* [n_chunks] name of the complete sum */
-    int          *host_leaf; /* [n_hosts + 1] first fringe node of each host in the list of all */
-    int64_t      *sent;      /* [n_hosts] floats that each host sends in a step, all chunks */
-    int           n_leaves;  /* K */
+    lk_plan_add   *adds;    /* by chunk, then in tree order (children first) */
+    lk_plan_visit *visits;  /* by chunk */
+    lk_plan_move  *backs;   /* by chunk, then by round */
+    lk_plan_move  *reports; /* chunk 0: hosts without lanes tell their status first */
+    int            n_adds, n_visits, n_backs, n_reports;
+    int            up_rounds, back_rounds; /* over all chunks and hosts; rounds count from 1 */
+    int           *root_leaf;              /* [n_chunks] name of the complete sum */
+    int           *host_leaf; /* [n_hosts + 1] first fringe node of each host in the list of all */
+    int64_t       *sent;      /* [n_hosts] floats that each host sends in a step, all chunks */
+    int            n_leaves;  /* K */
 } lk_plan;
 
 lk_status lk_plan_create(const lk_plan_spec *spec, lk_plan **out);

@@ -257,8 +257,6 @@ void lk_reduce_update_tile(lk_reduce *reduce, const lk_tile *tile, const float *
 
 void lk_reduce_span_ready(lk_reduce *reduce, int span)
 {
-    /* Both kinds send after the last group; the call marks where sending may begin. */
-    LK_ASSERT(span >= 0 && span < reduce->spans->n_spans);
-    (void)reduce;
-    (void)span;
+    LK_ASSERT(span >= -1 && span < reduce->spans->n_spans);
+    if (reduce->methods->span_ready) reduce->methods->span_ready(reduce, span);
 }

@@ -59,7 +59,11 @@ double *lk_reduce_lane_sums(lk_reduce *reduce, int lane);
 /** `present` false: all lanes of the group are empty in this batch and the buffer was not written. Local. */
 void lk_reduce_group_end(lk_reduce *reduce, int group, bool present);
 
-/** To be called by backward (lk_span_hook): sending may start when every group has reported a span. Local. */
+/**
+ * To be called by backward (lk_span_hook) of a group that is present, once a span of its buffer is complete.
+ * Between hosts sending starts when the last groups of all ranks of this host have reported it. Does not
+ * wait. -1: no span, but a moment to send what is ready and take what has come. Local.
+ */
 void lk_reduce_span_ready(lk_reduce *reduce, int span);
 
 typedef struct lk_tile_update {
@@ -101,11 +105,14 @@ typedef struct lk_reduce_info {
     int     n_slabs_host;                     /* fringe values on this host */
     int     fringe_total;                     /* K of design 2a */
     int64_t window_bytes;                     /* shared memory of this host */
-    int64_t sent_bytes;                       /* payload this rank sent to other hosts so far */
+    int64_t sent_bytes;                       /* all that this rank sent to other hosts so far */
+    int64_t payload_bytes;                    /* gradients among it */
     int64_t planned_bytes_step;               /* payload of one step by the plan, this rank */
     int64_t n_window_steps, n_exchange_steps; /* steps that used them: proof that a path was taken */
+    int64_t n_early_segments;                 /* left during backward */
     double  balance;                          /* L / (p * ceil(L / p)) */
     double  fold_s, sum_s, exchange_s, norm_s, update_s, barrier_s; /* seconds so far, this rank */
+    double  early_s; /* spent on folding, adding and sending during backward; sum_s counts its part of it */
 } lk_reduce_info;
 void lk_reduce_get_info(const lk_reduce *reduce, lk_reduce_info *info);
 

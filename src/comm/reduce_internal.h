@@ -28,6 +28,7 @@ typedef struct lk_reduce_methods {
     lk_status (*publish)(lk_reduce *reduce);
     float *(*group_begin)(lk_reduce *reduce, int group);
     void (*group_end)(lk_reduce *reduce, int group, bool present);
+    void (*span_ready)(lk_reduce *reduce, int span); /* NULL: nothing leaves before the last group's end */
     lk_status (*finish)(lk_reduce *reduce, lk_status local, unsigned flags, lk_tile_hook *hook, void *context,
                         lk_step_result *result);
     /* Tiles whose hash this rank gives, and a barrier after which all hashes of a replica stand in `hashes`.

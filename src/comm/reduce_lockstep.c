@@ -74,7 +74,11 @@ static lk_status allocate_private(lk_reduce *reduce, lk_lockstep *it)
     it->first_tile = lk_slice_cut(reduce->tiles, reduce->n_tiles, n, k);
     it->end_tile = lk_slice_cut(reduce->tiles, reduce->n_tiles, n, k + 1);
     LK_TRY(LK_ALLOC(it->end_tile - it->first_tile, &it->tile_place));
-    if (lk_comm_n_hosts(reduce->comm) > 1) LK_TRY(lk_exchange_create(reduce, &it->exchange));
+    if (lk_comm_n_hosts(reduce->comm) > 1) {
+        LK_TRY(lk_exchange_create(reduce, &it->exchange));
+        LK_TRY(LK_ALLOC(reduce->spans->n_spans, &it->folded));
+        LK_TRY(LK_ALLOC(n, &it->ready));
+    }
     reduce->info.n_slabs_host = it->n_slabs;
     for (int host = 0; host < lk_comm_n_hosts(reduce->comm); host++)
         reduce->info.fringe_total +=
@@ -92,9 +96,16 @@ enum {
     PIECE_BAD,
     PIECE_HASHES,
     PIECE_RECORDS,
+    PIECE_READY,
     PIECE_MISC,
     PIECES
 };
+
+/* Bytes of a rank's row of flags, whole cache lines: one a span, and a last one for its slabs' presence. */
+static size_t ready_row(const lk_reduce *reduce)
+{
+    return ((size_t)reduce->spans->n_spans + 1 + 63) / 64 * 64;
+}
 
 static void piece_sizes(const lk_reduce *reduce, const lk_lockstep *it, size_t sizes[PIECES])
 {
@@ -106,6 +117,7 @@ static void piece_sizes(const lk_reduce *reduce, const lk_lockstep *it, size_t s
     sizes[PIECE_SQUARES] = sizes[PIECE_BAD] = tiles * sizeof(double);
     sizes[PIECE_HASHES] = (size_t)(1 + reduce->options.n_slots) * tiles * sizeof(uint64_t);
     sizes[PIECE_RECORDS] = (n + 1) * sizeof(lk_record);
+    sizes[PIECE_READY] = it->exchange ? n * ready_row(reduce) : 0;
     sizes[PIECE_MISC] = (n + (size_t)it->n_slabs) * sizeof(int);
 }
 
@@ -148,6 +160,8 @@ static lk_status allocate_window(lk_reduce *reduce, lk_lockstep *it)
     it->merged = it->records + n;
     it->broken = pieces[PIECE_MISC];
     it->slab_present = it->broken + n;
+    for (int i = 0; i < n && it->exchange; i++)
+        it->ready[i] = (ready_flag *)pieces[PIECE_READY] + (size_t)i * ready_row(reduce);
     first_touch(reduce, it, pieces, sizes);
     lk_window_barrier(it->window);
     reduce->info.window_bytes = lk_window_is_shared(it->window) ? (int64_t)bytes : 0;
@@ -185,6 +199,8 @@ static void destroy(lk_reduce *reduce)
     lk_free(&it->present);
     lk_free(&it->scratch);
     lk_free(&it->tile_place);
+    lk_free(&it->folded);
+    lk_free(&it->ready);
     lk_free(&reduce->impl);
 }
 
@@ -212,6 +228,36 @@ static float *fold_buffer(const lk_lockstep *it, int buffer)
     return buffer == 0 ? it->slab[it->slab_at] : it->temp[buffer - 1];
 }
 
+/* ---- several hosts: in a rank's last group a span is folded as soon as backward reports it ---- */
+
+/* What the fold will do once the group ends, if it is present; until then only on spans that are ready. */
+static void begin_last_group(const lk_reduce *reduce, lk_lockstep *it)
+{
+    lk_fold fold = it->fold;
+    lk_node group = reduce->groups[reduce->n_groups - 1];
+    it->n_last_adds = lk_fold_push(&fold, reduce->options.lanes, it->slab_node[it->slab_at], group, true);
+    it->last_buffer = fold.n_present + it->n_last_adds - 1;
+    it->in_last_group = true;
+    memset(it->folded, 0, (size_t)reduce->spans->n_spans * sizeof *it->folded);
+}
+
+static void fold_span(const lk_reduce *reduce, lk_lockstep *it, int span)
+{
+    const lk_span *s = &reduce->spans->spans[span];
+    if (it->folded[span]) return;
+    it->folded[span] = true;
+    for (int k = 0, t = it->last_buffer; k < it->n_last_adds; k++, t--) {
+        float *left = fold_buffer(it, t - 1) + s->offset;
+        lk_tile_add(s->count, left, fold_buffer(it, t) + s->offset, left);
+    }
+}
+
+/* This rank's part of span `flag` is complete; n_spans: it is known which of its slabs have a value. */
+static void raise_flag(const lk_reduce *reduce, const lk_lockstep *it, int flag)
+{
+    atomic_store_explicit(&it->ready[lk_comm_rank_on_host(reduce->comm)][flag], 1, memory_order_release);
+}
+
 static float *group_begin(lk_reduce *reduce, int group)
 {
     lk_lockstep *it = reduce->impl;
@@ -219,6 +265,7 @@ static float *group_begin(lk_reduce *reduce, int group)
         it->slab_at = it->first_slab;
         lk_fold_start(&it->fold);
     }
+    if (it->exchange && group == reduce->n_groups - 1) begin_last_group(reduce, it);
     return fold_buffer(it, it->fold.n_present);
 }
 
@@ -228,6 +275,10 @@ static void group_end(lk_reduce *reduce, int group, bool present)
     double       start = lk_clock_seconds();
     lk_node      top = it->slab_node[it->slab_at];
     int          n_adds = lk_fold_push(&it->fold, reduce->options.lanes, top, reduce->groups[group], present);
+    if (it->in_last_group && present) {
+        for (int span = 0; span < reduce->spans->n_spans; span++) fold_span(reduce, it, span);
+        n_adds = 0;
+    }
     for (int t = it->fold.n_present + n_adds - 1; n_adds > 0; n_adds--, t--) {
         float *left = fold_buffer(it, t - 1);
         lk_tile_add(reduce->spans->total_floats, left, fold_buffer(it, t), left);
@@ -236,6 +287,10 @@ static void group_end(lk_reduce *reduce, int group, bool present)
         it->slab_present[it->slab_at] = it->fold.present[0];
         it->slab_at++;
         lk_fold_start(&it->fold);
+    }
+    if (it->in_last_group) {
+        for (int span = 0; span <= reduce->spans->n_spans; span++) raise_flag(reduce, it, span);
+        it->in_last_group = false;
     }
     reduce->info.fold_s += lk_clock_seconds() - start;
 }
@@ -283,11 +338,11 @@ static const float *tile_sum(const lk_lockstep *it, int tile, int64_t offset)
     return slab < 0 ? NULL : it->slab[slab] + offset;
 }
 
-static void host_sum(lk_reduce *reduce, lk_lockstep *it)
+static void host_sum(lk_reduce *reduce, lk_lockstep *it, int first_tile, int end_tile)
 {
     double start = lk_clock_seconds();
     int    n_plain = it->exchange || it->n_adds == 0 ? it->n_adds : it->n_adds - 1;
-    for (int t = it->first_tile; t < it->end_tile; t++) {
+    for (int t = first_tile; t < end_tile; t++) {
         const lk_tile *tile = &reduce->tiles[t];
         for (int k = 0; k < n_plain; k++) {
             const lk_tree_add *add = &it->adds[k];
@@ -309,16 +364,124 @@ static void host_sum(lk_reduce *reduce, lk_lockstep *it)
     reduce->info.sum_s += lk_clock_seconds() - start;
 }
 
+/* MPI moves about one fragment a connection and call, so a single one would leave most of what could move;
+ * this many in a row without a finished message say that there is nothing left to do. */
+enum { IDLE_POLLS = 4 };
+
+/* ---- several hosts: segments leave as soon as the host's sums of them are complete ---- */
+
+/* Ranks that feed no slab have nothing to wait for. */
+static bool flag_is_up(const lk_reduce *reduce, const lk_lockstep *it, int flag)
+{
+    const lk_comm *comm = reduce->comm;
+    int lanes = reduce->options.lanes, p = lk_comm_size(comm), first = comm->host_first[comm->host];
+    for (int i = 0; i < lk_comm_host_ranks(comm, comm->host); i++) {
+        bool feeds = lk_tree_cut(lanes, p, first + i) < lk_tree_cut(lanes, p, first + i + 1);
+        if (feeds && !atomic_load_explicit(&it->ready[i][flag], memory_order_acquire)) return false;
+    }
+    return true;
+}
+
+static bool segment_is_ready(const lk_reduce *reduce, const lk_lockstep *it, int segment)
+{
+    int first, end;
+    lk_exchange_tiles(it->exchange, segment, &first, &end);
+    for (int span = reduce->tiles[first].span; span <= reduce->tiles[end - 1].span; span++)
+        if (!flag_is_up(reduce, it, span)) return false;
+    return true;
+}
+
+static lk_status start_segment(lk_reduce *reduce, lk_lockstep *it, int segment)
+{
+    int first, end;
+    lk_exchange_tiles(it->exchange, segment, &first, &end);
+    host_sum(reduce, it, first, end);
+    return lk_exchange_start(it->exchange, reduce, segment);
+}
+
+static void begin_exchange(lk_reduce *reduce, lk_lockstep *it)
+{
+    if (it->begun) return;
+    plan_host_sum(reduce, it);
+    lk_exchange_begin(it->exchange, reduce);
+    it->begun = true;
+}
+
+/* During the backward pass: what is ready leaves, what has come is added. Backward begins with the last
+ * layer, so the last segment goes first. Nothing here waits. */
+static lk_status send_early(lk_reduce *reduce, lk_lockstep *it)
+{
+    lk_status st = LK_OK;
+    if (!it->begun && !flag_is_up(reduce, it, reduce->spans->n_spans)) return LK_OK;
+    begin_exchange(reduce, it);
+    for (int s = lk_exchange_n_segments(it->exchange) - 1; s >= 0; s--) {
+        if (!lk_exchange_waits(it->exchange, s) || lk_exchange_carries_record(it->exchange, s)) continue;
+        if (!segment_is_ready(reduce, it, s)) continue;
+        LK_TRY(start_segment(reduce, it, s));
+        reduce->info.n_early_segments++;
+    }
+    for (int idle = 0, n = 0; idle<IDLE_POLLS; idle = n> 0 ? 0 : idle + 1)
+        LK_TRY(lk_exchange_progress(it->exchange, reduce, false, &n));
+done:
+    return st;
+}
+
+static void span_ready(lk_reduce *reduce, int span)
+{
+    lk_lockstep *it = reduce->impl;
+    int         *broken = &it->broken[lk_comm_rank_on_host(reduce->comm)];
+    if (!it->in_last_group || *broken) return;
+    double start = lk_clock_seconds();
+    if (span >= 0) {
+        fold_span(reduce, it, span);
+        it->slab_present[it->slab_at] = 1; /* backward runs, so the group has rows */
+        raise_flag(reduce, it, span);
+        raise_flag(reduce, it, reduce->spans->n_spans);
+    }
+    *broken = (int)send_early(reduce, it);
+    reduce->info.early_s += lk_clock_seconds() - start;
+}
+
+static void measure_tiles(lk_reduce *reduce, const lk_lockstep *it, int first_tile, int end_tile)
+{
+    double start = lk_clock_seconds();
+    for (int t = first_tile; t < end_tile; t++)
+        lk_reduce_measure_tile(reduce, &reduce->tiles[t], tile_sum(it, t, reduce->tiles[t].offset));
+    reduce->info.norm_s += lk_clock_seconds() - start;
+}
+
+static lk_status finish_exchange(lk_reduce *reduce, lk_lockstep *it)
+{
+    lk_status st = LK_OK;
+    int       left = lk_exchange_n_segments(it->exchange), n = 0;
+    for (int s = left - 1; s >= 0; s--) {
+        if (!lk_exchange_waits(it->exchange, s)) continue;
+        LK_TRY(start_segment(reduce, it, s));
+        LK_TRY(lk_exchange_progress(it->exchange, reduce, false, &n));
+    }
+    while (left > 0) {
+        int first, end, s = lk_exchange_take_complete(it->exchange);
+        if (s >= 0) {
+            lk_exchange_tiles(it->exchange, s, &first, &end);
+            measure_tiles(reduce, it, first, end);
+            left--;
+        } else {
+            LK_TRY(lk_exchange_progress(it->exchange, reduce, true, &n));
+        }
+    }
+done:
+    return st;
+}
+
 /* Sums of all hosts; a failure is left for this host's ranks to find after the barrier. */
 static void exchange(lk_reduce *reduce, lk_lockstep *it)
 {
-    if (!it->exchange) return;
-    int *broken = &it->broken[lk_comm_rank_on_host(reduce->comm)];
-    *broken = (int)lk_exchange_run(it->exchange, reduce);
-    double start = lk_clock_seconds();
-    for (int t = it->first_tile; t < it->end_tile && !*broken; t++)
-        lk_reduce_measure_tile(reduce, &reduce->tiles[t], tile_sum(it, t, reduce->tiles[t].offset));
-    reduce->info.norm_s += lk_clock_seconds() - start;
+    const lk_reduce_info *info = &reduce->info;
+    double                start = lk_clock_seconds(), others = info->sum_s + info->norm_s;
+    int                  *broken = &it->broken[lk_comm_rank_on_host(reduce->comm)];
+    begin_exchange(reduce, it);
+    if (!*broken) *broken = (int)finish_exchange(reduce, it);
+    reduce->info.exchange_s += lk_clock_seconds() - start - (info->sum_s + info->norm_s - others);
     reduce->info.n_exchange_steps++;
 }
 
@@ -366,6 +529,14 @@ static void update(lk_reduce *reduce, lk_lockstep *it, const lk_factors *factors
     reduce->info.update_s += lk_clock_seconds() - start;
 }
 
+static void lower_flags(const lk_reduce *reduce, lk_lockstep *it)
+{
+    ready_flag *mine = it->ready[lk_comm_rank_on_host(reduce->comm)];
+    for (int span = 0; span <= reduce->spans->n_spans; span++)
+        atomic_store_explicit(&mine[span], 0, memory_order_relaxed);
+    it->begun = it->in_last_group = false;
+}
+
 static lk_status finish(lk_reduce *reduce, lk_status local, unsigned flags, lk_tile_hook *hook, void *context,
                         lk_step_result *result)
 {
@@ -374,10 +545,14 @@ static lk_status finish(lk_reduce *reduce, lk_status local, unsigned flags, lk_t
     lk_factors   factors = {0};
     lk_record_set(&it->records[lk_comm_rank_on_host(reduce->comm)], reduce->comm, local, flags);
     barrier(reduce); /* 1: slabs are complete, nobody reads parameters any more */
-    plan_host_sum(reduce, it);
-    host_sum(reduce, it);
-    exchange(reduce, it);
-    barrier(reduce); /* 2: all tiles are measured; no parameter has moved */
+    if (it->exchange) {
+        exchange(reduce, it);
+    } else {
+        plan_host_sum(reduce, it);
+        host_sum(reduce, it, it->first_tile, it->end_tile);
+    }
+    barrier(reduce); /* 2: all tiles are measured; no parameter has moved, and nobody asks for spans */
+    if (it->exchange) lower_flags(reduce, it);
     st = verdict(reduce, it, result, &factors);
     if (st == LK_OK) update(reduce, it, &factors, hook, context);
     barrier(reduce); /* 3: parameters are published, slabs and records are free */
@@ -405,6 +580,7 @@ const lk_reduce_methods lk_reduce_lockstep = {
     .publish = publish,
     .group_begin = group_begin,
     .group_end = group_end,
+    .span_ready = span_ready,
     .finish = finish,
     .verify_range = verify_range,
     .verify_barrier = verify_barrier,

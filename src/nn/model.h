@@ -186,7 +186,8 @@ int64_t   lk_work_bytes(const lk_work *work);
  */
 lk_status lk_model_forward(lk_work *work, const float *state, const lk_batch *batch, const float **output);
 
-/** Reports that all gradients of span `span` in the current backward are written. */
+/** Reports that all gradients of span `span` in the current backward are written; -1: a layer without spans
+ * is done, which is a moment like any other to see to messages. */
 typedef void lk_span_hook(void *context, int span);
 
 /**

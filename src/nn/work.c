@@ -158,6 +158,7 @@ lk_status lk_model_backward(lk_work *work, const float *state, const lk_batch *b
         backward_layer(work, state, batch, d_output, gradient, i);
         for (int s = 0; on_span && s < layer->n_spans; s++)
             if (work->plan.last_user[layer->span[s]] == i) on_span(context, layer->span[s]);
+        if (on_span && layer->n_spans == 0) on_span(context, -1);
     }
     return LK_OK;
 }

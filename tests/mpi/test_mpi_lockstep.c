@@ -249,7 +249,7 @@ static void local_half(rig *it, const scene *now, int spoil_span)
             tree_value(now, node, buffer);
             if (spoil_span >= 0) buffer[spans.spans[spoil_span].offset + 1] = NAN;
         }
-        for (int s = 0; s < spans.n_spans; s++) lk_reduce_span_ready(it->reduce, s);
+        for (int s = spans.n_spans - 1; s >= 0 && any; s--) lk_reduce_span_ready(it->reduce, s);
         lk_reduce_group_end(it->reduce, g, any);
     }
     for (int k = first; k < first + n; k++)
@@ -487,16 +487,18 @@ static lk_status expect_traffic(const lk_comm *comm, int lanes, traffic *out)
                           &plan));
     double header = 4 + 16, rider = 8 + 200 + 8.0 * N_SUMS * lanes; /* a message's, and with chunk 0 */
     for (int i = 0; i < plan->n_reports; i++) out->overhead += STEPS * (header + rider);
-    for (int i = 0; i < plan->n_adds + plan->n_backs; i++) {
-        bool   up = i < plan->n_adds;
-        int    chunk = up ? plan->adds[i].chunk : plan->backs[i - plan->n_adds].chunk;
-        double bytes = (double)floats[chunk] * sizeof(float);
-        if (up && plan->adds[i].from == plan->adds[i].to) continue;
+    int n_up = plan->n_adds + plan->n_visits;
+    for (int i = 0; i < n_up + plan->n_backs; i++) {
+        const lk_plan_add   *add = i < plan->n_adds ? &plan->adds[i] : NULL;
+        const lk_plan_visit *visit = !add && i < n_up ? &plan->visits[i - plan->n_adds] : NULL;
+        int                  chunk = add ? add->chunk : visit ? visit->chunk : plan->backs[i - n_up].chunk;
+        double               bytes = (double)floats[chunk] * sizeof(float);
+        if (add && add->from == add->to) continue;
         out->planned += bytes;
         out->overhead += STEPS * (header + (chunk == 0 ? rider : 0));
         for (int step = 0; step < STEPS; step++) {
             scene now = scene_of(lanes, step);
-            if (!up || value_present(&now, plan->adds[i].moved)) out->payload += bytes;
+            if (i >= n_up || value_present(&now, add ? add->moved : visit->node)) out->payload += bytes;
         }
     }
 done:
@@ -515,15 +517,20 @@ static bool check_counters(const rig *it, int lanes)
     int  hosts = lk_comm_n_hosts(it->comm), mine = lk_comm_host_ranks(it->comm, lk_comm_host(it->comm));
     bool fine = info.n_window_steps == (mine > 1 ? STEPS : 0) && (mine > 1) == (info.window_bytes > 0);
     fine = fine && info.n_exchange_steps == (hosts > 1 ? STEPS : 0);
-    double sent[2] = {(double)info.sent_bytes, (double)info.planned_bytes_step}, all[2 * MAX_RANKS];
-    double total = 0, planned = 0;
-    fine = lk_comm_allgather(it->comm, sent, 2, all) == LK_OK && fine;
+    double sent[3] = {(double)info.sent_bytes, (double)info.planned_bytes_step, (double)info.payload_bytes};
+    double all[3 * MAX_RANKS], total = 0, planned = 0, payload = 0;
+    fine = lk_comm_allgather(it->comm, sent, 3, all) == LK_OK && fine;
     for (int r = 0; r < lk_comm_size(it->comm); r++) {
-        total += all[2 * r];
-        planned += all[2 * r + 1];
+        total += all[3 * r];
+        planned += all[3 * r + 1];
+        payload += all[3 * r + 2];
     }
-    if (hosts == 1) return fine && total == 0 && planned == 0;
+    if (hosts == 1) return fine && total == 0 && planned == 0 && info.n_early_segments == 0;
+    int first, n_lanes; /* alone on its host and with lanes: nobody else's flags to wait for */
+    lk_reduce_run(it->reduce, &first, &n_lanes);
+    if (mine == 1 && n_lanes > 0) fine = fine && info.n_early_segments > 0;
     fine = expect_traffic(it->comm, lanes, &want) == LK_OK && fine && planned == want.planned;
+    fine = fine && payload == want.payload; /* to the byte */
     fine = fine && total > want.payload && total <= want.payload + want.overhead;
     double bound = 2.0 * (hosts - 1) * (double)spans.total_floats * sizeof(float);
     if (info.fringe_total == hosts)

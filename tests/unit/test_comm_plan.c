@@ -89,6 +89,13 @@ static bool carry_out(const layout *it, const lk_plan *plan, int chunk, const va
     }
     fine = fine && n == plan->n_leaves;
     for (int round = 0; round <= plan->up_rounds; round++) {
+        for (int i = 0; i < plan->n_visits; i++) { /* to the chunk's hub, under its own name */
+            const lk_plan_visit *v = &plan->visits[i];
+            if (v->chunk != chunk || v->round != round) continue;
+            fine = fine && !gone[v->leaf] && owner[v->leaf] == v->from;
+            fine = fine && same(at[v->leaf], define(lane, it->lanes, v->node.lo, v->node.s));
+            owner[v->leaf] = v->to;
+        }
         for (int i = 0; i < plan->n_adds; i++) {
             const lk_plan_add *a = &plan->adds[i];
             if (a->chunk != chunk || a->round != round || a->from == a->to) continue;
@@ -172,6 +179,13 @@ static void a_host_keeps_exactly_its_part(void **state)
                 k++;
             }
             assert_int_equal(k, mine->n_backs);
+            k = 0;
+            for (int i = 0; i < all->n_visits; i++) {
+                if (all->visits[i].from != host && all->visits[i].to != host) continue;
+                assert_memory_equal(&all->visits[i], &mine->visits[k], sizeof *mine->visits);
+                k++;
+            }
+            assert_int_equal(k, mine->n_visits);
             lk_plan_destroy(&mine);
         }
         lk_plan_destroy(&all);
@@ -203,20 +217,47 @@ static void five_ranks_on_two_hosts_send_the_lower_bound(void **state)
 }
 
 /* Three ranks on three hosts, 8 lanes: K = 5, runs {0,1} {2,3,4} {5,6,7}. */
-static void three_hosts_of_eight_lanes_add_as_written(void **state)
+static void three_hosts_of_eight_lanes_take_turns_as_hub(void **state)
 {
     (void)state;
-    layout   it = {.lanes = 8, .n_hosts = 3, .ranks = {1, 1, 1}, .n_ranks = 3, .n_chunks = 1, .floats = {1}};
+    layout it = {
+        .lanes = 8, .n_hosts = 3, .ranks = {1, 1, 1}, .n_ranks = 3, .n_chunks = 3, .floats = {1, 1, 1}};
     lk_plan *plan = make(&it, -1);
     assert_int_equal(plan->n_leaves, 5); /* [01] | [23] [4] | [5] [67] */
-    lk_plan_add want[4] = {
-        {0, 1, {0, 4}, {2, 2}, 1, 0, 1, 0}, /* nothing carried yet: bit 1 of chunk 0 says left */
-        {0, 1, {4, 2}, {5, 1}, 2, 1, 3, 2}, /* the second host has sent one, so it receives */
-        {0, 2, {4, 4}, {4, 2}, 1, 2, 2, 4}, /* 1 received and 2 sent: the other way now */
-        {0, 3, {0, 8}, {0, 4}, 0, 2, 0, 4},
+    assert_int_equal(plan->up_rounds, 1);
+    assert_int_equal(plan->back_rounds, 1);
+    /* The second host has two values at home, the first only one: as hub it has less to take in. */
+    lk_plan_visit visit[3] = {{0, 1, {0, 2}, 0, 1, 0}, {0, 1, {5, 1}, 2, 1, 3}, {0, 1, {6, 2}, 2, 1, 4}};
+    assert_memory_equal(plan->visits, visit, sizeof visit);
+    lk_plan_add add[4] = {
+        {0, 1, {0, 4}, {0, 2}, 1, 1, 0, 1}, /* [23] is at home: the sum keeps its name */
+        {0, 1, {4, 2}, {5, 1}, 1, 1, 3, 2},
+        {0, 1, {4, 4}, {6, 2}, 1, 1, 4, 2},
+        {0, 1, {0, 8}, {4, 4}, 1, 1, 2, 1},
     };
-    assert_int_equal(plan->n_adds, 4);
-    assert_memory_equal(plan->adds, want, sizeof want);
+    assert_memory_equal(plan->adds, add, sizeof add);
+    lk_plan_move back[2] = {{0, 1, 1, 2}, {0, 1, 1, 0}};
+    assert_memory_equal(plan->backs, back, sizeof back);
+    int hubs = 0; /* each of the three once */
+    for (int i = 0; i < plan->n_backs; i++) hubs |= 1 << plan->backs[i].from;
+    assert_int_equal(hubs, 7);
+    lk_plan_destroy(&plan);
+}
+
+/* Nine hosts of eight lanes: no hubs there. Runs {} {0} {1} ... {7}; 1 goes to 0 first, then back and forth.
+ */
+static void many_hosts_go_by_the_places_of_children(void **state)
+{
+    (void)state;
+    layout it = {.lanes = 12, .n_hosts = 12, .n_ranks = 12, .n_chunks = 2, .floats = {1, 1}};
+    for (int i = 0; i < 12; i++) it.ranks[i] = 1;
+    lk_plan *plan = make(&it, -1);
+    assert_int_equal(plan->n_visits, 0);
+    assert_int_equal(plan->n_adds, 2 * 11);
+    assert_int_equal(plan->up_rounds, 4);
+    lk_plan_add first = {0, 1, {0, 2}, {1, 1}, 1, 0, 1, 0}, second = {1, 1, {0, 2}, {0, 1}, 0, 1, 0, 1};
+    assert_memory_equal(&plan->adds[0], &first, sizeof first);    /* nothing carried yet: left */
+    assert_memory_equal(&plan->adds[11], &second, sizeof second); /* the other way now */
     lk_plan_destroy(&plan);
 }
 
@@ -236,7 +277,8 @@ static void chunks_have_one_owner_a_host(void **state)
     lk_tile  *tiles = equal_tiles(n_tiles);
     lk_chunk *chunks = NULL;
     assert_ok(lk_plan_chunks(tiles, n_tiles, 2, ranks, &chunks, &n_chunks));
-    assert_int_equal(n_chunks, 4 * 4 * 2);
+    assert_int_equal(n_chunks, 50 + 25 + 25 + 50); /* a segment is 16,384 floats, at least 4 m chunks */
+    assert_int_equal(chunks[n_chunks - 1].segment, n_chunks - 1);
     int at = 0;
     for (int i = 0; i < n_chunks; i++) {
         assert_int_equal(chunks[i].first_tile, at);
@@ -298,6 +340,7 @@ static void price(int n_hosts, int lanes, double *mean, double *busiest, int *le
     assert_ok(lk_plan_create(&spec, &plan));
     for (int i = 0; i < plan->n_adds; i++)
         received[plan->adds[i].to] += plan->adds[i].from != plan->adds[i].to;
+    for (int i = 0; i < plan->n_visits; i++) received[plan->visits[i].to]++;
     for (int i = 0; i < plan->n_backs; i++) received[plan->backs[i].to]++;
     for (int i = 0; i < n_hosts; i++) {
         sum += plan->sent[i];
@@ -322,22 +365,26 @@ static void bytes_meet_the_bound_where_fringes_are_single(void **state)
         price(equal[i][0], equal[i][1], &mean, &busiest, &leaves, &rounds);
         assert_int_equal(leaves, equal[i][0]);
         assert_true(fabs(mean - 1) < 1e-12);
+        /* Recursive halving, or hubs in turn: all hosts send alike, up to the last few of the 256 chunks. */
         bool power = (equal[i][0] & (equal[i][0] - 1)) == 0;
-        if (power) assert_true(fabs(busiest - 1) < 1e-12); /* recursive halving: all hosts send alike */
+        if (power) assert_true(fabs(busiest - 1) < 1e-12);
+        if (equal[i][0] <= 8) assert_true(busiest < 1.02);
     }
 }
 
-/* Figures of a separate, slow program for the plan of design 2a, rounded to two digits. */
-static void bytes_and_rounds_are_those_of_the_design(void **state)
+/* Mean and busiest host against the bound: what this plan gives, rounded, and what design 2a
+ * allows at most (figures of a separate, slow program without hubs). */
+static void no_host_is_busier_than_the_design_allows(void **state)
 {
     (void)state;
     struct {
         int    hosts, lanes, leaves, rounds;
-        double mean, busiest;
-    } known[] = {{3, 8, 5, 3, 1.44, 1.87},      {5, 8, 6, 3, 1.10, 1.89},    {6, 8, 6, 3, 1.00, 1.05},
-                 {7, 8, 7, 3, 1.00, 1.02},      {3, 64, 11, 6, 2.59, 3.50},  {5, 64, 17, 6, 1.96, 2.72},
-                 {6, 64, 18, 6, 1.90, 2.33},    {12, 64, 28, 6, 1.53, 1.79}, {24, 32, 24, 5, 1.00, 1.02},
-                 {100, 128, 112, 7, 1.05, 2.00}};
+        double mean, busiest, allowed;
+    } known[] = {{3, 8, 5, 1, 1.333, 1.500, 1.87},    {5, 8, 6, 1, 1.125, 1.255, 1.89},
+                 {6, 8, 6, 1, 1.000, 1.003, 1.05},    {7, 8, 7, 1, 1.000, 1.005, 1.02},
+                 {3, 64, 11, 1, 2.250, 2.625, 3.50},  {5, 64, 17, 6, 1.947, 2.468, 2.72},
+                 {6, 64, 18, 6, 1.791, 2.316, 2.33},  {12, 64, 28, 6, 1.482, 1.747, 1.79},
+                 {24, 32, 24, 5, 1.000, 1.009, 1.02}, {100, 128, 112, 7, 1.050, 1.606, 2.00}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         double mean, busiest;
         int    leaves, rounds;
@@ -348,8 +395,9 @@ static void bytes_and_rounds_are_those_of_the_design(void **state)
         assert_int_equal(rounds, known[i].rounds);
         double promise = 1 + (double)(leaves - known[i].hosts) / (2.0 * (known[i].hosts - 1));
         assert_true(mean <= promise + 1e-12);
-        assert_true(fabs(mean - known[i].mean) < 0.00501 + 1e-9);
-        assert_true(fabs(busiest - known[i].busiest) < 0.00501 + 1e-9);
+        assert_true(fabs(mean - known[i].mean) < 0.000501);
+        assert_true(fabs(busiest - known[i].busiest) < 0.000501);
+        assert_true(busiest <= known[i].allowed + 0.005);
     }
 }
 
@@ -396,11 +444,12 @@ int main(void)
         cmocka_unit_test(ten_thousand_layouts_follow_the_tree),
         cmocka_unit_test(a_host_keeps_exactly_its_part),
         cmocka_unit_test(five_ranks_on_two_hosts_send_the_lower_bound),
-        cmocka_unit_test(three_hosts_of_eight_lanes_add_as_written),
+        cmocka_unit_test(three_hosts_of_eight_lanes_take_turns_as_hub),
+        cmocka_unit_test(many_hosts_go_by_the_places_of_children),
         cmocka_unit_test(chunks_have_one_owner_a_host),
         cmocka_unit_test(slices_balance_floats_and_cover_all),
         cmocka_unit_test(bytes_meet_the_bound_where_fringes_are_single),
-        cmocka_unit_test(bytes_and_rounds_are_those_of_the_design),
+        cmocka_unit_test(no_host_is_busier_than_the_design_allows),
         cmocka_unit_test(four_hosts_halve_and_double),
         cmocka_unit_test(running_out_of_memory_is_a_status),
     };
