@@ -9,7 +9,8 @@
 
 typedef int cli_verb(int argc, char **argv); /* argv[0] is the verb; returns the exit code */
 
-cli_verb cmd_train, cmd_eval, cmd_predict, cmd_inspect, cmd_data, cmd_config, cmd_bench, cmd_doctor, cmd_help;
+cli_verb cmd_train, cmd_eval, cmd_predict, cmd_inspect, cmd_data, cmd_config, cmd_bench, cmd_doctor,
+    cmd_scaling, cmd_help;
 
 /* ---- options ---- */
 

@@ -77,6 +77,19 @@ static const struct {
                "\n"
                "Looks for trouble: more ranks than cores, missing shared memory, kernels. Under mpirun also "
                "the launch.\n"},
+    {"scaling",
+     "lockstep scaling exchange SIZE[,SIZE...] [--lanes L] [--ranks-per-host N] [--backward MS] [--seconds "
+     "S] "
+     "[--json]\n"
+     "\n"
+     "Under mpirun over several hosts: gradients of these sizes (268k, 16M: bytes) without a model, beside "
+     "the "
+     "one-way\n"
+     "goodput B of the links. Tells the time of the exchange between hosts against the least that any "
+     "allreduce needs,\n"
+     "2 (m - 1) / m n / B, and the bytes sent against the plan. --backward MS: sleeps so long as a backward "
+     "pass would\n"
+     "take, so that sending can overlap it. --ranks-per-host N cuts one machine into hosts of N ranks.\n"},
     {"help",
      "lockstep help [VERB|KEY]\n"
      "\n"
@@ -93,6 +106,7 @@ static const char overview[] =
     "  lockstep data import|info|stats|verify\n"
     "  lockstep config check|render|init|reference\n"
     "  lockstep bench CONFIG              how fast, and where the time goes\n"
+    "  lockstep scaling exchange SIZES    what the exchange between hosts reaches\n"
     "  lockstep doctor                    is this machine and launch as it should be?\n"
     "  lockstep help VERB                 more about one of them;  lockstep --version\n"
     "  lockstep help KEY                  a key of the configuration: optimizer.adam, train.lanes\n"

@@ -10,9 +10,9 @@ static const struct {
     const char *name;
     cli_verb   *run;
 } verbs[] = {
-    {"train", cmd_train},     {"eval", cmd_eval},     {"predict", cmd_predict},
-    {"inspect", cmd_inspect}, {"data", cmd_data},     {"config", cmd_config},
-    {"bench", cmd_bench},     {"doctor", cmd_doctor}, {"help", cmd_help},
+    {"train", cmd_train},     {"eval", cmd_eval},     {"predict", cmd_predict}, {"inspect", cmd_inspect},
+    {"data", cmd_data},       {"config", cmd_config}, {"bench", cmd_bench},     {"doctor", cmd_doctor},
+    {"scaling", cmd_scaling}, {"help", cmd_help},
 };
 
 /* What the same thing is called elsewhere. */

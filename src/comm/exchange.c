@@ -50,27 +50,27 @@ typedef struct segment {
 } segment;
 
 struct lk_exchange {
-    lk_chunk *chunks;               /* [n_chunks] owned: everybody's */
-    int       n_chunks, first, end; /* mine are first .. end-1 */
-    segment  *segments;             /* [n_segments] owned: mine, in the order of chunks */
-    int       n_segments;
-    round    *rounds; /* [n_segments][n_rounds]: reports, up, back */
-    int       n_rounds, up_rounds;
-    message  *messages;
-    int       n_messages;
-    piece    *pieces;
-    int       n_pieces;
-    meeting  *meetings;
-    int       n_meetings;
-    int      *root_leaf;   /* [mine] my leaf that holds the complete sum, -1: on another host */
-    int       n_leaves;    /* n_host_fringe: names 0 .. n_leaves-1; guests have the names above */
-    int       n_guests;    /* values of other hosts that a hub takes; 0: the plan has no hubs */
-    int      *place;       /* [mine][n_leaves + n_guests] where each value is in this step: a slab; n_slabs +
+    lk_chunk    *chunks;               /* [n_chunks] owned: everybody's */
+    int          n_chunks, first, end; /* mine are first .. end-1 */
+    segment     *segments;             /* [n_segments] owned: mine, in the order of chunks */
+    int          n_segments;
+    round       *rounds; /* [n_segments][n_rounds]: reports, up, back */
+    int          n_rounds, up_rounds;
+    message     *messages;
+    int          n_messages;
+    piece       *pieces;
+    int          n_pieces;
+    meeting     *meetings;
+    int          n_meetings;
+    int         *root_leaf; /* [mine] my leaf that holds the complete sum, -1: on another host */
+    int          n_leaves;  /* n_host_fringe: names 0 .. n_leaves-1; guests have the names above */
+    int          n_guests;  /* values of other hosts that a hub takes; 0: the plan has no hubs */
+    int         *place;     /* [mine][n_leaves + n_guests] where each value is in this step: a slab; n_slabs +
                               guest; -1: absent */
-    float      **guest;    /* [mine][n_guests] where a visiting value stands in the arena */
-    char        *arena;    /* buffers of the busiest round of each segment */
-    MPI_Request *requests; /* [n_requests] */
-    int         *finished; /* [n_requests] scratch: which have */
+    float      **guest;     /* [mine][n_guests] where a visiting value stands in the arena */
+    char        *arena;     /* buffers of the busiest round of each segment */
+    MPI_Request *requests;  /* [n_requests] */
+    int         *finished;  /* [n_requests] scratch: which have */
     int         *request_segment; /* [n_requests] */
     int          n_requests;
     lk_record    record; /* owner of chunk 0: merged so far */

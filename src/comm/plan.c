@@ -126,15 +126,15 @@ typedef struct builder {
     lk_node            *leaf_node; /* [n_leaves] owned */
     joint              *joints;    /* [n_leaves - 1] owned */
     int                 n_joints;
-    value              *at;      /* [2 n_leaves - 1] owned: leaves, then joints */
-    lk_plan_add        *adds;    /* [n_joints] owned: the chunk's */
-    int64_t            *carried; /* [LK_TREE_DEPTH][n_hosts][2] owned: floats received and sent on the way
+    value              *at;       /* [2 n_leaves - 1] owned: leaves, then joints */
+    lk_plan_add        *adds;     /* [n_joints] owned: the chunk's */
+    int64_t            *carried;  /* [LK_TREE_DEPTH][n_hosts][2] owned: floats received and sent on the way
                                     up, by level */
-    int64_t *received;           /* [n_hosts] owned: floats that each host receives in a step */
-    bool     by_hubs;            /* few hosts: see wants_hubs */
-    bool    *have;               /* [n_hosts] owned */
-    int     *with, *without;     /* [n_hosts] owned: hosts with and without lanes */
-    int      n_with, n_without;
+    int64_t            *received; /* [n_hosts] owned: floats that each host receives in a step */
+    bool                by_hubs;  /* few hosts: see wants_hubs */
+    bool               *have;     /* [n_hosts] owned */
+    int                *with, *without; /* [n_hosts] owned: hosts with and without lanes */
+    int                 n_with, n_without;
 } builder;
 
 static int host_lane(const lk_plan_spec *spec, int ranks, int rank)
