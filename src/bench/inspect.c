@@ -96,28 +96,61 @@ done:
 
 /* ---- text ---- */
 
+enum { UNIT_BYTES = 24 };
+
+/* "12.8 K", "3.21 M": three digits and a unit; whole numbers below 1000. */
+static const char *short_number(double value, const char *unit, char out[UNIT_BYTES])
+{
+    static const char prefixes[] = " KMGT";
+    int               power = 0;
+    while (value >= 999.5 && power < 4) {
+        value /= 1000;
+        power++;
+    }
+    if (power)
+        snprintf(out, UNIT_BYTES, "%.*f %c%s",
+                 value < 9.995   ? 2
+                 : value < 99.95 ? 1
+                                 : 0,
+                 value, prefixes[power], unit);
+    else
+        snprintf(out, UNIT_BYTES, "%.0f %s", value, unit);
+    return out;
+}
+
+static void layer_row(const char *name, const char *kind, const char *shape, int64_t parameters, double bytes,
+                      double forward, double backward, lk_str *text)
+{
+    char memory[UNIT_BYTES], f[UNIT_BYTES], b[UNIT_BYTES];
+    lk_str_printf(text, "%-28s %-16s %-14s %12lld %12s %12s %12s\n", name, kind, shape, (long long)parameters,
+                  short_number(bytes, "B", memory), short_number(forward, "FLOP", f),
+                  short_number(backward, "FLOP", b));
+}
+
+/* Memory and FLOPs are those of one sample in training. */
 static void layer_table(const subject *s, lk_str *text)
 {
-    char    shape[LK_SHAPE_TEXT_BYTES];
-    int64_t memory = 0, forward = 0, backward = 0;
-    lk_str_printf(text, "%-28s %-16s %-14s %12s %12s %12s\n", "layer", "kind", "output", "parameters",
-                  "KiB/sample", "MFLOP/sample");
+    const lk_transform *transform = s->transform ? s->transform : lk_data_transform(s->data);
+    char                shape[LK_SHAPE_TEXT_BYTES];
+    int64_t             memory = 0, forward = 0, backward = 0;
+    lk_str_printf(text, "%-28s %-16s %-14s %12s %12s %12s %12s\n", "layer", "kind", "output", "parameters",
+                  "memory", "forward", "backward");
+    for (int i = 0; i < lk_transform_n_inputs(transform); i++) {
+        const lk_field *input = lk_transform_input(transform, i);
+        lk_str_printf(text, "%-28s %-16s %s\n", input->name, "input", lk_shape_text(&input->shape, shape));
+    }
     for (int i = 0; i < lk_model_n_layers(s->model); i++) {
         lk_layer_info info;
         lk_model_layer(s->model, i, &info);
-        lk_str_printf(text, "%-28s %-16s %-14s %12lld %12.1f %12.3f\n", info.name, info.kind,
-                      lk_shape_text(&info.output, shape), (long long)info.parameters,
-                      (double)info.activation_bytes / 1024,
-                      (double)(info.forward_flops + info.backward_flops) / 1e6);
+        layer_row(info.name, info.kind, lk_shape_text(&info.output, shape), info.parameters,
+                  (double)info.activation_bytes, (double)info.forward_flops, (double)info.backward_flops,
+                  text);
         memory += info.activation_bytes;
         forward += info.forward_flops;
         backward += info.backward_flops;
     }
-    lk_str_printf(text,
-                  "total: %lld parameters, %.1f KiB of activations a sample, %.2f MFLOP forward, %.2f MFLOP "
-                  "backward a sample\n",
-                  (long long)lk_model_spans(s->model)->n_parameters, (double)memory / 1024,
-                  (double)forward / 1e6, (double)backward / 1e6);
+    layer_row("total, a sample", "", "", lk_model_spans(s->model)->n_parameters, (double)memory,
+              (double)forward, (double)backward, text);
 }
 
 static void span_range(const subject *s, const lk_span *span, float *low, float *high)

@@ -276,9 +276,9 @@ static const lk_option table[] = {
     MAP("metrics.confusion_matrix", .help = "Counts by true and predicted class."),
     FLOAT("metrics.confusion_matrix.threshold", "0.5", 0, 1, .flags = ABOVE | BELOW,
           .help = "As for accuracy."),
-    MAP("metrics.mse", .help = "Mean squared error."),
-    MAP("metrics.rmse", .help = "Its square root."),
-    MAP("metrics.mae", .help = "Mean absolute error."),
+    MAP("metrics.mse", .help = "Mean squared error, in the units of the data."),
+    MAP("metrics.rmse", .help = "Its square root, in the units of the data."),
+    MAP("metrics.mae", .help = "Mean absolute error, in the units of the data."),
     MAP("metrics.r2", .help = "Share of the variance explained."),
 
     CHOICE("optimizer", "optimizer", "adam", .help = "Turns the mean gradient into a step."),

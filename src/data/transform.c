@@ -112,6 +112,12 @@ const char *const *lk_transform_class_names(const lk_transform *transform, int64
     return *n ? (const char *const *)transform->target[0].class_name : NULL;
 }
 
+const double *lk_transform_target_units(const lk_transform *transform, int index, int64_t *n)
+{
+    *n = index < transform->n_targets ? transform->target[index].n_channels : 0;
+    return *n ? transform->target[index].std : NULL;
+}
+
 void lk_transform_undo_target(const lk_transform *transform, int index, int64_t n, float *values)
 {
     if (index >= transform->n_targets) return;

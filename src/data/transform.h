@@ -31,6 +31,8 @@ int             lk_transform_n_targets(const lk_transform *transform);
 const lk_field *lk_transform_target(const lk_transform *transform, int index);
 /** Class names of target 0, or NULL. */
 const char *const *lk_transform_class_names(const lk_transform *transform, int64_t *n);
+/** What a unit of the normalised target is in the user's units: [*n] deviations, one a channel; NULL as stored. */
+const double *lk_transform_target_units(const lk_transform *transform, int index, int64_t *n);
 /** Undoes the normalisation of a float target in place: values [n, shape of the target]. */
 void lk_transform_undo_target(const lk_transform *transform, int index, int64_t n, float *values);
 

@@ -79,6 +79,7 @@ static void count_number(const lk_metric *metric, float z, const void *target, i
         own[3] += 1.0;
         return;
     }
+    if (metric->units) d *= metric->units[at % metric->n_units];
     sums[0] += metric->options.kind == LK_METRIC_MAE ? fabs(d) : d * d;
     sums[1] += 1.0;
 }

@@ -135,8 +135,23 @@ done:
     return st;
 }
 
+lk_status lk_metric_set_units(lk_metric *metric, int64_t n, const double *deviation)
+{
+    lk_status st = LK_OK;
+
+    lk_free(&metric->units);
+    metric->n_units = 0;
+    if (n < 1 || metric->options.kind < LK_METRIC_MSE || metric->options.kind == LK_METRIC_R2) goto done;
+    LK_TRY(LK_ALLOC(n, &metric->units));
+    memcpy(metric->units, deviation, (size_t)n * sizeof *deviation);
+    metric->n_units = n;
+done:
+    return st;
+}
+
 void lk_metric_destroy(lk_metric **metric)
 {
+    if (metric && *metric) lk_free(&(*metric)->units);
     if (metric) lk_free(metric);
 }
 

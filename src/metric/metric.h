@@ -18,7 +18,7 @@
  *                   in truth or prediction ("macro"). 0 / 0 counts as 0. Both as scikit-learn's average='macro',
  *                   zero_division=0; PyTorch has none; Keras' Precision counts classes together instead.
  * confusion_matrix  counts [true class][predicted class]
- * mse rmse mae      means over all elements, of numbers as the batch holds them
+ * mse rmse mae      means over all elements, in the units of the data (lk_metric_set_units), whatever the batch holds
  * r2                1 - sum (y - z)^2 / sum (y - mean y)^2 for each position of the last axis, then their plain
  *                   mean (scikit-learn's and Keras' uniform_average). NaN if a target is constant.
  * Sources: Powers, Evaluation: from precision, recall and F-measure to ROC, 2011; Draper, Smith, Applied
@@ -59,6 +59,12 @@ enum { LK_METRIC_MAX_SIDE = 1024 };
 lk_status lk_metric_create(const lk_metric_options *options, const lk_shape *output, const lk_field *target,
                            bool logits, lk_metric **out);
 void      lk_metric_destroy(lk_metric **metric);
+
+/**
+ * Targets were divided by deviation[n], one a channel of the last axis (copied): mse, rmse and mae multiply their
+ * errors by it, so that they speak of the numbers that predict writes. Others do not change: r2 is free of units.
+ */
+lk_status lk_metric_set_units(lk_metric *metric, int64_t n, const double *deviation);
 
 const char *lk_metric_name(const lk_metric *metric); /* "accuracy", "top_5" ... */
 int         lk_metric_n_sums(const lk_metric *metric);

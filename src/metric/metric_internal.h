@@ -18,6 +18,8 @@ struct lk_metric {
     int64_t           channels; /* r2: length of the last axis */
     float             border;   /* width 1: outputs above it are class 1 */
     int               n_sums;
+    int64_t           n_units;
+    double           *units; /* owned [n_units]: errors are multiplied by that of their channel; NULL: 1 */
 };
 
 /** One sample: adds to the metric's columns. mask [elements] or NULL; row: which sample of the target array.

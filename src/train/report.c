@@ -279,11 +279,14 @@ void lk_report_scores(const lk_run *run, const char *label, const double *sums, 
     }
 }
 
-lk_status lk_report_scores_json(const lk_run *run, const char *label, const double *sums, lk_str *text)
+lk_status lk_report_scores_json(const lk_run *run, const char *label, const double *sums,
+                                const char *checkpoint, int64_t step, lk_str *text)
 {
     lk_scores scores;
     lk_run_scores(run, sums, &scores);
     json_t *object = scores_object(run, &scores);
+    json_object_set_new(object, "checkpoint", json_string(checkpoint));
+    json_object_set_new(object, "step", json_integer(step));
     json_object_set_new(object, "split", json_string(label));
     json_object_set_new(object, "samples", json_integer((json_int_t)scores.samples));
     for (int i = 0; i < run->options->n_metrics; i++) {

@@ -24,7 +24,8 @@ void lk_report_csv(const lk_run *run, const lk_scores *train, const lk_scores *v
 
 /** "Test loss: 0.24\nTest accuracy: 0.9132\n", matrices as tables. `label` is "Test", "Validation" ... */
 void      lk_report_scores(const lk_run *run, const char *label, const double *sums, lk_str *text);
-lk_status lk_report_scores_json(const lk_run *run, const char *label, const double *sums, lk_str *text);
+lk_status lk_report_scores_json(const lk_run *run, const char *label, const double *sums,
+                                const char *checkpoint, int64_t step, lk_str *text);
 
 /** Which step best.h5 is of; nothing where nothing was watched. */
 void lk_report_best(const lk_run *run, lk_str *text);

@@ -107,11 +107,14 @@ static lk_status build_model(lk_run *run)
     if (!target) goto done;
     const lk_shape *output = lk_model_output(run->model);
     LK_TRY(lk_loss_create(&run->options->loss, output, target, &run->loss));
+    int64_t       n_units = 0;
+    const double *units = lk_transform_target_units(transform, 0, &n_units);
     LK_CHECK(run->options->n_metrics <= LK_RUN_MAX_METRICS, LK_E_CONFIG, "metrics: %d are more than %d",
              run->options->n_metrics, LK_RUN_MAX_METRICS);
     for (int i = 0; i < run->options->n_metrics; i++) {
         bool logits = run->options->loss.kind == LK_LOSS_BINARY_CROSS_ENTROPY;
         LK_TRY(lk_metric_create(&run->options->metrics[i], output, target, logits, &run->metrics[i]));
+        LK_TRY(lk_metric_set_units(run->metrics[i], n_units, units));
         run->column[i] = run->n_columns;
         run->n_columns += lk_metric_n_sums(run->metrics[i]);
     }

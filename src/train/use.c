@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/alloc.h"
+#include "core/log.h"
 #include "io/atomic.h"
 #include "kernels/vec.h"
 #include "train/report.h"
@@ -143,9 +144,13 @@ lk_status lk_eval(lk_session *session, const lk_run_options *options, const lk_e
     LK_TRY(lk_evaluate(run, split, sums));
     if (lk_comm_is_root(session->comm)) {
         if (request->json)
-            LK_TRY(lk_report_scores_json(run, labels[split], sums, &report));
+            LK_TRY(lk_report_scores_json(run, labels[split], sums, request->checkpoint,
+                                         lk_checkpoint_step(checkpoint), &report));
         else
             lk_report_scores(run, labels[split], sums, &report);
+        if (!request->json)
+            lk_log_info("checkpoint  %s, step %lld", request->checkpoint,
+                        (long long)lk_checkpoint_step(checkpoint));
         *text = strdup(lk_str_text(&report));
     }
 done:
@@ -291,7 +296,9 @@ static lk_status predict_input(lk_session *session, const lk_run_options *option
     LK_TRY(lk_comm_agree(session->comm, st));
     LK_TRY(lk_stream_create(p.run->data, &stream_options, &stream));
     LK_TRY(predict_rounds(&p, stream));
-    lk_str_printf(report, "%s: %lld samples in %s\n", input, (long long)samples, *group ? group : "/");
+    lk_str_printf(report, "%s: %lld samples, %s/output", input, (long long)samples, group);
+    if (p.classes) lk_str_printf(report, " (a probability for each class) and %s/class", group);
+    lk_str_append(report, "\n");
 done:
     lk_stream_destroy(&stream);
     lk_free(&p.values);
@@ -326,7 +333,7 @@ lk_status lk_predict(lk_session *session, const lk_run_options *options, const l
         st = lk_fail(LK_E_IO, "cannot name %s: %s", request->output, strerror(errno));
     LK_TRY(lk_comm_agree(session->comm, st));
     if (root) {
-        lk_str_printf(&report, "predictions written to %s\n", request->output);
+        lk_str_printf(&report, "written to %s by %s\n", request->output, request->checkpoint);
         *text = strdup(lk_str_text(&report));
     }
 done:

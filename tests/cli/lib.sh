@@ -4,7 +4,7 @@ set -u
 mpi=$LK_SOURCE/tests/support/mpi.sh
 make_data=$LK_BUILD/tests/make_data
 work=$(mktemp -d "${TMPDIR:-/tmp}/lockstep-cli.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+trap '[ -n "${KEEP:-}" ] && echo "kept $work" || rm -rf "$work"' EXIT
 cd "$work" || exit 1
 
 fail() {

@@ -229,6 +229,43 @@ static void masked_elements_and_weightless_samples_are_left_out(void **state)
     lk_metric_destroy(&metric);
 }
 
+static void errors_speak_in_the_units_of_the_data(void **state)
+{
+    (void)state;
+    rows          own;
+    double        sums[8];
+    const int64_t n = 2;
+    const float   z[] = {1, 2, 3, 4}, y[] = {0, 2, 3, 2}; /* errors 1, 0 and 0, 2 */
+    const double  deviation[] = {10, 100};                /* 10, 0 and 0, 200 */
+    static const struct {
+        lk_metric_kind kind;
+        double         value;
+    } cases[] = {{LK_METRIC_MAE, 52.5},
+                 {LK_METRIC_MSE, 10025},
+                 {LK_METRIC_RMSE, 100.12492197250393},
+                 {LK_METRIC_R2, 0}};
+    lk_shape shape = {1, {2}};
+    lk_field target = field_of(LK_F32, shape, 0);
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        double     value[2];
+        lk_metric *metric = NULL;
+        assert_ok(
+            lk_metric_create(&(lk_metric_options){.kind = cases[i].kind}, &shape, &target, false, &metric));
+        for (int units = 0; units < 2; units++) {
+            assert_ok(lk_metric_set_units(metric, units ? 2 : 0, deviation));
+            rows_of(&own, 1, &n, y);
+            lk_metric_eval(metric, z, &own.batch, sums, 8, 0);
+            value[units] = lk_metric_value(metric, sums);
+        }
+        if (cases[i].kind == LK_METRIC_R2) /* free of units */
+            assert_true((isnan(value[0]) && isnan(value[1])) || value[0] == value[1]);
+        else
+            assert_true(near(value[1], cases[i].value) && !near(value[0], value[1]));
+        lk_metric_destroy(&metric);
+    }
+}
+
 static void tokens_are_counted_one_by_one(void **state)
 {
     (void)state;
@@ -302,6 +339,7 @@ int main(void)
         cmocka_unit_test(no_sample_gives_nan),
         cmocka_unit_test(sums_add_up_over_lanes),
         cmocka_unit_test(masked_elements_and_weightless_samples_are_left_out),
+        cmocka_unit_test(errors_speak_in_the_units_of_the_data),
         cmocka_unit_test(tokens_are_counted_one_by_one),
         cmocka_unit_test(misfits_are_refused),
         cmocka_unit_test(names_say_which_way_is_better),

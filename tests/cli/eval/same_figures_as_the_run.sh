@@ -24,3 +24,9 @@ says "77777"
 lockstep eval nowhere
 exits 65
 says "nowhere"
+lockstep eval runs/run --at last
+exits 0
+says "runs/run/checkpoints/step-00000015.h5, step 15"
+lockstep eval runs/run --json
+exits 0
+answers '"checkpoint": "runs/run/best.h5"'

@@ -19,3 +19,20 @@ for what in runs/run runs/run/checkpoints/step-00000015.h5; do
 done
 lockstep inspect nothing
 exits 65
+# The table's figures by hand: conv2d 8x8x1 -> 8x8x6 with 3x3 windows, same padding; dense 384 -> 5.
+cat >table.yaml <<'YAML'
+lockstep: 1
+data: {train: data.h5:/train, normalise: unit}
+model: [{conv2d: {filters: 6, kernel: 3, padding: same, activation: relu}}, flatten, {dense: {units: 5}}]
+loss: softmax_cross_entropy
+YAML
+lockstep inspect table.yaml
+exits 0
+answers_like '^x +input +8x8x1$'
+answers_like '^conv2d_1 +conv2d +8x8x6 +60 +1.54 KB +6.91 KFLOP +6.91 KFLOP$'  # 6 (9 + 1); 384 floats; 2 * 64 * 6 * 9
+answers_like '^dense_1 +dense +5 +1925 +20 B +3.84 KFLOP +7.68 KFLOP$'         # 5 (384 + 1); 2 * 384 * 5
+answers_like '^total, a sample +1985 '
+lockstep inspect table.yaml --json
+exits 0
+answers '"forward_flops": 6912'
+answers '"backward_flops": 7680'
