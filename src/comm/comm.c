@@ -257,7 +257,12 @@ lk_status lk_comm_layout(lk_comm *comm, const lk_comm_options *options)
     lk_status st = LK_OK;
     LK_TRY(check_layout_options(options));
     if (!comm->has_mpi) return LK_OK;
-    LK_CHECK(!comm->laid_out, LK_E_BUG, "the hosts of this communicator are laid out already");
+    if (comm->laid_out) { /* another run in the same job: from the order of the launcher again */
+        free_layout(comm);
+        comm->all = comm->base;
+        comm->laid_out = false;
+        LK_TRY_MPI(MPI_Comm_rank(comm->base, &comm->rank));
+    }
     LK_TRY(split_hosts(comm, options));
     LK_TRY(order_ranks(comm));
     LK_TRY(share_host_table(comm, options->ranks_per_host > 0 || options->n_host_sizes > 0));

@@ -35,8 +35,8 @@ lk_status lk_comm_create_on(const void *mpi_comm, lk_comm **out);
 /** Finalizes MPI if we started it. Collective. */
 void lk_comm_destroy(lk_comm **comm);
 
-/** Lays out hosts (once, after the config is known). Until then every rank knows only rank and size.
- * Collective. */
+/** Lays out hosts, after the config is known; until then every rank knows only rank and size. Called again, by the
+ * next run of the same job, it begins anew: nothing that the layout before was used for may be left. Collective. */
 lk_status lk_comm_layout(lk_comm *comm, const lk_comm_options *options);
 
 int         lk_comm_rank(const lk_comm *comm);

@@ -27,7 +27,7 @@ enum { VECTOR = 8, VECTORS = 4, ACCUMULATORS = VECTOR * VECTORS };
  * CPU's own prefetching ends. */
 enum { AHEAD = 256, LINE = 16 };
 
-WIDE void lk_tile_add(int64_t n, const float *a, const float *b, float *y)
+WIDE static void add(int64_t n, const float *a, const float *b, float *y)
 {
     for (int64_t i = 0; i < n; i++) y[i] = a[i] + b[i];
 }
@@ -43,7 +43,7 @@ INLINE double finish(const doubles *accumulator, int64_t n, const float *x)
     return sum[0];
 }
 
-WIDE double lk_tile_squares(int64_t n, const float *x)
+WIDE static double squares(int64_t n, const float *x)
 {
     doubles sum[VECTORS] = {{0}};
     int64_t i = 0;
@@ -57,7 +57,7 @@ WIDE double lk_tile_squares(int64_t n, const float *x)
     return finish(sum, n - i, x + i);
 }
 
-WIDE double lk_tile_add_squares(int64_t n, const float *a, const float *b, float *y)
+WIDE static double add_squares(int64_t n, const float *a, const float *b, float *y)
 {
     doubles sum[VECTORS] = {{0}};
     int64_t i = 0;
@@ -78,6 +78,22 @@ WIDE double lk_tile_add_squares(int64_t n, const float *a, const float *b, float
     }
     for (int64_t k = i; k < n; k++) y[k] = a[k] + b[k];
     return finish(sum, n - i, y + i);
+}
+
+/* Clones are static: gcc exports those of other functions, and their resolvers, from a shared library. */
+void lk_tile_add(int64_t n, const float *a, const float *b, float *y)
+{
+    add(n, a, b, y);
+}
+
+double lk_tile_squares(int64_t n, const float *x)
+{
+    return squares(n, x);
+}
+
+double lk_tile_add_squares(int64_t n, const float *a, const float *b, float *y)
+{
+    return add_squares(n, a, b, y);
 }
 
 int64_t lk_tile_count_bad(int64_t n, const float *x)
