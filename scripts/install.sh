@@ -2,7 +2,7 @@
 # install.sh: the Debian packages that building, testing and the examples need. Does nothing where all are there.
 set -euo pipefail
 # shellcheck disable=SC2086,SC2116 # lists of words
-packages="gcc libc6-dev cmake ninja-build pkg-config openmpi-bin libopenmpi-dev libhdf5-dev hdf5-tools libopenblas-dev
+packages="gcc g++ libc6-dev cmake ninja-build pkg-config openmpi-bin libopenmpi-dev libhdf5-dev hdf5-tools libopenblas-dev
     libcmocka-dev libyaml-dev libjansson-dev libxxhash-dev librandom123-dev zlib1g-dev dataset-fashion-mnist
     strace procps iproute2"
 
