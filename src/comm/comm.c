@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "comm/comm_internal.h"
+#include "comm/patience.h"
 #include "core/alloc.h"
 
 enum { BROADCAST_PIECE = 1 << 30, MESSAGE_BYTES = 2048, ABORT_PATIENCE_S = 5 };
@@ -69,6 +70,7 @@ static lk_status create_blank(lk_comm **out)
     lk_status st = LK_ALLOC(1, out);
     if (st != LK_OK) return st;
     (*out)->base = (*out)->all = (*out)->machine = (*out)->node = (*out)->leaders = MPI_COMM_NULL;
+    atomic_store(&(*out)->awaited, -1);
     return LK_OK;
 }
 
@@ -103,6 +105,8 @@ static lk_status start_mpi(lk_comm *comm)
         setenv("OMPI_MCA_btl_tcp_flags", "send", 0);
         LK_TRY_MPI(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided));
         comm->started_mpi = true;
+        /* What fails in our first message is ours to explain. */
+        LK_TRY_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
         LK_CHECK(provided >= MPI_THREAD_FUNNELED, LK_E_MPI,
                  "this MPI offers thread level %d, MPI_THREAD_FUNNELED (%d) is needed", provided,
                  MPI_THREAD_FUNNELED);
@@ -112,15 +116,26 @@ done:
     return st;
 }
 
+/* MPI under somebody's eye. A rank that does not get through cannot leave in good order either: it leaves without. */
+static lk_status start_watched(lk_comm *comm, const lk_launch *launch)
+{
+    lk_patience *patience = lk_patience_begin(launch);
+    lk_status    st = start_mpi(comm);
+    lk_patience_end(&patience);
+    if (st == LK_OK) return LK_OK;
+    comm->started_mpi = false;
+    return lk_patience_explain(launch, st);
+}
+
 lk_status lk_comm_create(lk_comm **out)
 {
     lk_status st = LK_OK;
     lk_launch launch = lk_launch_detect();
     *out = NULL;
-    if (!launch.launcher) LK_TRY(lk_launch_check(&launch, 1));
+    if (!launch.launcher) LK_TRY(lk_launch_check(&launch, 1, "none"));
     LK_TRY(create_blank(out));
-    LK_TRY(launch.launcher ? start_mpi(*out) : create_alone(*out));
-    LK_TRY(lk_launch_check(&launch, (*out)->size));
+    LK_TRY(launch.launcher ? start_watched(*out, &launch) : create_alone(*out));
+    LK_TRY(lk_launch_check(&launch, (*out)->size, (*out)->version));
 done:
     if (st != LK_OK) lk_comm_destroy(out);
     return st;
@@ -218,6 +233,16 @@ done:
     return st;
 }
 
+static lk_status number_machines(lk_comm *comm)
+{
+    lk_status st = LK_OK;
+    comm->machine_number = comm->rank;
+    LK_TRY_MPI(MPI_Comm_rank(comm->machine, &comm->rank_on_machine));
+    LK_TRY_MPI(MPI_Allreduce(MPI_IN_PLACE, &comm->machine_number, 1, MPI_INT, MPI_MIN, comm->machine));
+done:
+    return st;
+}
+
 static lk_status share_host_table(lk_comm *comm, bool is_virtual)
 {
     lk_status st = LK_OK;
@@ -265,6 +290,7 @@ lk_status lk_comm_layout(lk_comm *comm, const lk_comm_options *options)
     }
     LK_TRY(split_hosts(comm, options));
     LK_TRY(order_ranks(comm));
+    LK_TRY(number_machines(comm));
     LK_TRY(share_host_table(comm, options->ranks_per_host > 0 || options->n_host_sizes > 0));
     comm->laid_out = true;
 done:
@@ -314,6 +340,28 @@ int lk_comm_rank_on_host(const lk_comm *comm)
 const char *lk_comm_host_name(const lk_comm *comm, int host)
 {
     return comm->host_names[host];
+}
+
+int lk_comm_host_of(const lk_comm *comm, int rank)
+{
+    int host = 0;
+    while (host + 1 < comm->n_hosts && comm->host_first[host + 1] <= rank) host++;
+    return host;
+}
+
+int lk_comm_machine(const lk_comm *comm)
+{
+    return comm->machine_number;
+}
+
+int lk_comm_rank_on_machine(const lk_comm *comm)
+{
+    return comm->rank_on_machine;
+}
+
+int lk_comm_awaited(const lk_comm *comm)
+{
+    return atomic_load_explicit(&comm->awaited, memory_order_relaxed);
 }
 
 const char *lk_comm_mpi_version(const lk_comm *comm)

@@ -23,6 +23,9 @@ typedef struct lk_comm_options {
     int        n_host_sizes;
 } lk_comm_options;
 
+/** The rank by the launcher's environment alone (srun's, if it started copies without any MPI); 0 without. Local. */
+int lk_launch_rank(void);
+
 /**
  * Starts MPI if a launcher's environment is there (mpirun, srun with PMIx, MPICH's hydra), else a single
  * rank. SLURM_NTASKS > 1 outside any step that gives us a size above 1 is LK_E_USAGE naming the cure.
@@ -48,6 +51,12 @@ int         lk_comm_host(const lk_comm *comm);                 /* index of this 
 int         lk_comm_host_ranks(const lk_comm *comm, int host); /* ranks on that host */
 int         lk_comm_rank_on_host(const lk_comm *comm);
 const char *lk_comm_host_name(const lk_comm *comm, int host);
+int         lk_comm_host_of(const lk_comm *comm, int rank);
+/** Machines share memory; several virtual hosts may be one. Numbered by their first rank. */
+int lk_comm_machine(const lk_comm *comm);
+int lk_comm_rank_on_machine(const lk_comm *comm);
+/** The rank of another host for whose message this rank waits just now, -1 for none. From any thread. */
+int         lk_comm_awaited(const lk_comm *comm);
 const char *lk_comm_mpi_version(const lk_comm *comm); /* "Open MPI v4.1.4 ..." or "none" */
 
 /** Every rank gets the same status and message: that of the lowest failing rank, "rank 3 on host n7: ...".

@@ -685,11 +685,36 @@ done:
     return st;
 }
 
+/* Whose message is the first that has not come, for the watchdog's message; -1: none is under way. */
+static int awaited(const lk_exchange *it)
+{
+    for (int number = 0; number < it->n_segments; number++) {
+        const segment *s = &it->segments[number];
+        if (s->progress != RUNS) continue;
+        const round *r = round_of(it, number, s->round);
+        for (int i = 0; i < r->n_messages; i++) {
+            const message *m = &it->messages[r->first_message + i];
+            if (!m->send && it->requests[s->first_request + i] != MPI_REQUEST_NULL) return m->peer;
+        }
+    }
+    return -1;
+}
+
+static lk_status wait_some(lk_exchange *it, lk_comm *comm, int *n)
+{
+    lk_status st = LK_OK;
+    atomic_store_explicit(&comm->awaited, awaited(it), memory_order_relaxed);
+    LK_TRY_MPI(MPI_Waitsome(it->n_requests, it->requests, n, it->finished, MPI_STATUSES_IGNORE));
+    atomic_store_explicit(&comm->awaited, -1, memory_order_relaxed);
+done:
+    return st;
+}
+
 lk_status lk_exchange_progress(lk_exchange *it, lk_reduce *reduce, bool wait, int *n)
 {
     lk_status st = LK_OK;
     if (wait)
-        LK_TRY_MPI(MPI_Waitsome(it->n_requests, it->requests, n, it->finished, MPI_STATUSES_IGNORE));
+        LK_TRY(wait_some(it, reduce->comm, n));
     else
         LK_TRY_MPI(MPI_Testsome(it->n_requests, it->requests, n, it->finished, MPI_STATUSES_IGNORE));
     if (*n == MPI_UNDEFINED) *n = 0; /* nothing is under way */

@@ -9,6 +9,7 @@
 
 /* Four messages under way keep a link busy while one is handed over; 256 KiB is a chunk of a medium model. */
 enum { MESSAGE_FLOATS = 65536, UNDER_WAY = 4, FIRST_MESSAGES = 8, PINGS = 200 };
+enum { SMALL_BYTES = 8, LARGE_BYTES = 1 << 20, SMALL_ROUNDS = 50, LARGE_ROUNDS_MOST = 1000 };
 
 /* n messages one way; the receiver's word that all are there ends the clock. Both ranks. */
 static lk_status stream(lk_comm *comm, int from, int to, int64_t n, float *buffer, double *seconds)
@@ -83,5 +84,104 @@ lk_status lk_link_latency(lk_comm *comm, int from, int to, double *seconds)
     *seconds = took[PINGS / 2] / 2;
     LK_TRY(tell(comm, from, seconds));
 done:
+    return st;
+}
+
+/* ---- all pairs of hosts ---- */
+
+/* There and back again; the host of the lower number begins. */
+static lk_status round_trip(MPI_Comm hosts, int partner, bool begins, char *buffer, int bytes)
+{
+    lk_status st = LK_OK;
+    if (begins) LK_TRY_MPI(MPI_Send(buffer, bytes, MPI_BYTE, partner, LK_TAG_LINK, hosts));
+    LK_TRY_MPI(MPI_Recv(buffer, bytes, MPI_BYTE, partner, LK_TAG_LINK, hosts, MPI_STATUS_IGNORE));
+    if (!begins) LK_TRY_MPI(MPI_Send(buffer, bytes, MPI_BYTE, partner, LK_TAG_LINK, hosts));
+done:
+    return st;
+}
+
+/* `result` of the host that begins: latency and rate. The first byte of a message says whether another one follows. */
+static lk_status test_pair(MPI_Comm hosts, int partner, bool begins, double seconds, char *buffer,
+                           double result[2])
+{
+    lk_status st = LK_OK;
+    double    least = 0, began;
+    for (int i = 0; i < SMALL_ROUNDS; i++) {
+        began = lk_clock_seconds();
+        LK_TRY(round_trip(hosts, partner, begins, buffer, SMALL_BYTES));
+        double half = (lk_clock_seconds() - began) / 2;
+        if (i == 1 || half < least) least = half; /* the first one opens the connection */
+    }
+    LK_TRY(round_trip(hosts, partner, begins, buffer, LARGE_BYTES)); /* so does the first large one */
+    began = lk_clock_seconds();
+    int rounds = 0;
+    do {
+        if (begins) buffer[0] = lk_clock_seconds() - began < seconds && rounds + 1 < LARGE_ROUNDS_MOST;
+        LK_TRY(round_trip(hosts, partner, begins, buffer, LARGE_BYTES));
+        rounds++;
+    } while (buffer[0]);
+    result[0] = least * 1e6;
+    result[1] = 2.0 * rounds * LARGE_BYTES / (lk_clock_seconds() - began) * 1e-6;
+done:
+    return st;
+}
+
+/* Partner of host `me` in a round: all but one stand in a circle that turns; -1: none. */
+static int partner_of(int me, int round, int m)
+{
+    int even = m + m % 2, last = even - 1, partner;
+    if (me == last)
+        partner = round;
+    else if (me == round)
+        partner = last;
+    else
+        partner = (2 * round - me + 2 * last) % last;
+    return partner < m ? partner : -1;
+}
+
+static lk_status test_all(lk_comm *comm, double seconds, double *mine)
+{
+    lk_status st = LK_OK;
+    int       m = comm->n_hosts, even = m + m % 2;
+    char     *buffer = NULL;
+    LK_TRY(LK_ALLOC(LARGE_BYTES, &buffer));
+    for (int round = 0; round < even - 1; round++) {
+        int partner = partner_of(comm->host, round, m);
+        if (partner < 0) continue;
+        LK_TRY(test_pair(comm->leaders, partner, comm->host < partner, seconds, buffer, mine + 2 * partner));
+    }
+done:
+    lk_free(&buffer);
+    return st;
+}
+
+lk_status lk_link_pairs(lk_comm *comm, double seconds, lk_link **links, int *n)
+{
+    lk_status st = LK_OK;
+    int       m = comm->n_hosts;
+    double   *mine = NULL, *all = NULL;
+    bool      root = lk_comm_is_root(comm);
+    *links = NULL;
+    *n = 0;
+    if (m == 1) return LK_OK;
+    st = LK_ALLOC(2 * m, &mine);
+    if (st == LK_OK && root) st = LK_ALLOC(2 * m * m, &all);
+    if (st == LK_OK && root) st = LK_ALLOC(m * (m - 1) / 2, links);
+    LK_TRY(lk_comm_agree(comm, st));
+    if (comm->leaders != MPI_COMM_NULL) {
+        LK_TRY(test_all(comm, seconds, mine));
+        LK_TRY_MPI(MPI_Gather(mine, 2 * m, MPI_DOUBLE, all, 2 * m, MPI_DOUBLE, 0, comm->leaders));
+    }
+    for (int from = 0; root && from < m; from++)
+        for (int to = from + 1; to < m; to++)
+            (*links)[(*n)++] = (lk_link){.from = from,
+                                         .to = to,
+                                         .latency_us = all[2 * (from * m + to)],
+                                         .mbytes_per_s = all[2 * (from * m + to) + 1]};
+    LK_TRY(lk_comm_barrier(comm));
+done:
+    if (st != LK_OK) lk_free(links);
+    lk_free(&mine);
+    lk_free(&all);
     return st;
 }

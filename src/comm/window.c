@@ -5,6 +5,7 @@
 #include <sys/statvfs.h>
 
 #include "comm/barrier.h"
+#include "comm/comm_internal.h"
 #include "core/alloc.h"
 
 struct lk_window {

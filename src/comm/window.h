@@ -8,7 +8,7 @@
 #ifndef LK_COMM_WINDOW_H
 #define LK_COMM_WINDOW_H
 
-#include "comm/comm_internal.h"
+#include "comm/comm.h"
 
 typedef struct lk_window lk_window;
 

@@ -55,12 +55,7 @@ int lk_session_is_root(const lk_session *session)
 
 int lk_launcher_rank(void)
 {
-    static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const char *value = getenv(names[i]);
-        if (value && *value) return atoi(value);
-    }
-    return 0;
+    return lk_launch_rank();
 }
 
 double lk_batch_job_end(void)

@@ -16,8 +16,9 @@
 #include "core/clock.h"
 #include "core/log.h"
 
-/* Other hosts leave it to the culprit's own host to name it, and speak only this much later. */
-static const double GRACE_SECONDS = 3;
+/* Other hosts leave it to the culprit's own host to name it, and speak only this much later: the launcher takes up to 4 s to
+ * end the job on all hosts after one rank has left. */
+static const double GRACE_SECONDS = 6;
 /* A watchdog thread renews its beat at least this often; one that has missed several is that of a stopped
  * process. */
 static const double BEAT_SECONDS = 0.5, MISSED_SECONDS = 2.5;
@@ -30,7 +31,9 @@ typedef struct slot {
     _Alignas(64) _Atomic int64_t step;
     _Atomic int64_t beat_ms, progress_ms; /* CLOCK_MONOTONIC, one clock for all processes of a host */
     _Atomic int     phase, wait, process;
-    _Atomic int     left; /* this rank goes in good order, or knows why it goes */
+    _Atomic int
+        awaited;      /* as of the last beat: the rank of another host whose message it waits for, -1: none */
+    _Atomic int left; /* this rank goes in good order, or knows why it goes */
     _Atomic int
         verdict; /* of the host, in its first slot: the exit code once somebody has said why the job ends */
 } slot;
@@ -191,16 +194,31 @@ static const char *phase_name(const slot *s)
     return atomic_load(&s->wait) == LK_WAIT_START ? "start" : lk_phase_names[atomic_load(&s->phase)];
 }
 
+/* "rank 3 on host h2": whose message a rank of this host waits for; "another host" where none says. */
+static void name_awaited(const lk_watchdog *w, char *text, size_t size)
+{
+    int awaited = -1;
+    for (int i = 0; i < w->n && awaited < 0; i++)
+        if (!has_left(w, i)) awaited = atomic_load(&w->board[i].awaited);
+    if (awaited < 0)
+        snprintf(text, size, "another host");
+    else
+        snprintf(text, size, "rank %d on host %s", awaited,
+                 lk_comm_host_name(w->comm, lk_comm_host_of(w->comm, awaited)));
+}
+
 static void describe(const lk_watchdog *w, int who, double quiet, char *text, size_t size)
 {
     const slot *s = &w->board[who >= 0 ? who : w->mine];
+    char        awaited[128];
+    name_awaited(w, awaited, sizeof awaited);
     if (who >= 0)
         snprintf(text, size, "rank %d on host %s %s: no progress for %.0f s at step %lld in phase %s",
                  w->first_rank + who, host_name(w), stopped(w, who) ? "is stopped" : "is stuck", quiet,
                  (long long)atomic_load(&s->step), phase_name(s));
     else
-        snprintf(text, size, "host %s waits for another host: no answer for %.0f s at step %lld in phase %s",
-                 host_name(w), quiet, (long long)atomic_load(&s->step), phase_name(s));
+        snprintf(text, size, "host %s waits for %s: no answer for %.0f s at step %lld in phase %s",
+                 host_name(w), awaited, quiet, (long long)atomic_load(&s->step), phase_name(s));
 }
 
 /* Why the job ends, said once a host. The root's log may be stuck with the root: straight to stderr. */
@@ -274,6 +292,7 @@ static void beat(lk_watchdog *w)
     int64_t now = now_ms();
     if ((double)(now - atomic_load(&mine->beat_ms)) * 1e-3 > MISSED_SECONDS) w->awake_ms = now;
     atomic_store(&mine->beat_ms, now);
+    atomic_store(&mine->awaited, lk_comm_awaited(w->comm));
 }
 
 static void *watch(void *context)
@@ -345,6 +364,7 @@ lk_status lk_watchdog_create(lk_comm *comm, double timeout, lk_watchdog **out)
     w->awake_ms = now_ms();
     atomic_store(&mine->beat_ms, w->awake_ms);
     atomic_store(&mine->process, (int)getpid());
+    atomic_store(&mine->awaited, -1);
     LK_TRY(lk_comm_barrier(comm)); /* every slot is filled before anybody looks */
     w->sees_processes = sees_processes(w);
     LK_TRY(lk_comm_agree(comm, start_thread(w)));
