@@ -3,3 +3,4 @@ lk_add_mpi_test(test_mpi_allocations mpi/test_mpi_allocations.c)
 # The same without a launcher: nobody's allocations, HDF5's and the C library's included.
 add_test(NAME test_allocations_alone COMMAND test_mpi_allocations)
 lk_test_properties(test_allocations_alone LABELS unit)
+lk_add_test(test_train_place unit/test_train_place.c)

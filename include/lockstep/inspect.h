@@ -20,9 +20,12 @@ LK_API lk_status lk_inspect(const char *path, int json, int parameters, char **t
 /** "lockstep 0.1.0" and one line for every library that is in, with its version. Freed with free(). */
 LK_API lk_status lk_version_text(char **text);
 
-/** Finds trouble of this machine and this launch: cores, binding, kernels, shared memory. Collective; text on
- * the root. */
-LK_API lk_status lk_doctor(lk_session *session, char **text);
+/**
+ * Tests this machine and this launch (cores and binding, kernels, the shared window, links between hosts; with `options` all
+ * that training would prepare) and says what is bad for it, with its cure. `options` may be NULL. Collective; *text on the
+ * root, freed with free().
+ */
+LK_API lk_status lk_doctor(lk_session *session, const lk_run_options *options, char **text);
 
 /**
  * Trains `steps` steps after a warm-up and reports samples_per_second, the share of each phase and GF/s

@@ -1,17 +1,23 @@
-/* Is this machine, and this launch, what it should be? Findings with cures; silence about what is well. */
+/* Is this machine, and this launch, what it should be? What was tested, then findings with cures. */
 #include "lockstep/inspect.h"
 
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
+#include "comm/link.h"
+#include "comm/window.h"
 #include "core/alloc.h"
+#include "core/clock.h"
 #include "core/str.h"
 #include "io/h5.h"
 #include "kernels/kernels.h"
+#include "train/place.h"
+#include "train/report.h"
 #include "train/session.h"
+
+enum { BARRIERS = 200, RANKS_SHOWN = 16, HANG_SECONDS = 60, SMALL_SHM_MIB = 128, SLOWER = 4 };
+static const double SGEMM_SECONDS = 0.3, LINK_SECONDS = 0.1, SLOW_SHARE = 0.1;
 
 lk_status lk_version_text(char **text)
 {
@@ -25,66 +31,296 @@ lk_status lk_version_text(char **text)
     return *text ? LK_OK : lk_fail(LK_E_NOMEM, "out of memory for the version");
 }
 
-static int cores_allowed(void)
+/* What is being looked at: lines of facts, and lines of trouble that follow them all. */
+typedef struct patient {
+    lk_comm              *comm;     /* borrowed */
+    lk_watchdog          *watchdog; /* owned; a test that hangs ends */
+    lk_place             *places;   /* owned; root, of all ranks */
+    lk_str                facts, trouble;
+    const lk_run_options *options; /* borrowed, NULL: no configuration was named */
+} patient;
+
+/* ---- where the ranks are ---- */
+
+static void put_cores(const lk_place *place, lk_str *out)
 {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    const char *comma = "";
+    for (int i = 0; i < LK_CORE_WORDS * 64; i++) {
+        if (!(place->cores[i / 64] >> (i % 64) & 1)) continue;
+        lk_str_printf(out, "%s%d", comma, i);
+        comma = ",";
+    }
 }
 
-static void check_cores(lk_comm *comm, lk_str *out)
+static void binding(patient *p)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    int  ranks = lk_comm_host_ranks(comm, lk_comm_host(comm));
-    lk_str_printf(out, "cores       %ld on this host, %d allowed to this rank, %d rank%s here\n", cores,
-                  cores_allowed(), ranks, ranks == 1 ? "" : "s");
-    if (ranks > cores)
-        lk_str_printf(
-            out, "  trouble: %d ranks share %ld cores; start at most %ld a host (results stay the same)\n",
-            ranks, cores, cores);
-    const char *threads = getenv("OPENBLAS_NUM_THREADS");
-    if (threads && atoi(threads) > 1)
-        lk_str_printf(out,
-                      "  note: OPENBLAS_NUM_THREADS=%s is ignored: one thread a rank, ranks use the cores\n",
-                      threads);
+    int n = lk_comm_size(p->comm);
+    for (int i = 0; i < n && i < RANKS_SHOWN; i++) {
+        const lk_place *place = &p->places[i];
+        int             allowed = lk_barrier_count_cores(place->cores);
+        lk_str_printf(&p->facts, "rank %-6d on %s, ", i, place->host);
+        if (allowed == place->n_cores) {
+            lk_str_printf(&p->facts, "may use all its %d cores\n", place->n_cores);
+            continue;
+        }
+        lk_str_append(&p->facts, allowed == 1 ? "bound to core " : "bound to cores ");
+        put_cores(place, &p->facts);
+        lk_str_printf(&p->facts, " of %d\n", place->n_cores);
+    }
+    if (n > RANKS_SHOWN) lk_str_printf(&p->facts, "            and %d more\n", n - RANKS_SHOWN);
 }
 
-static void check_shared_memory(lk_str *out)
+static lk_status launch(patient *p)
+{
+    lk_status st = LK_OK;
+    LK_TRY(lk_place_findings(p->comm, &p->trouble, &p->places));
+    if (p->places) binding(p);
+done:
+    return st;
+}
+
+/* ---- shared memory ---- */
+
+/* Every rank writes its page, and sees what the others of its host wrote. */
+static lk_status try_window(lk_comm *comm, lk_window *window, double *barrier_us)
+{
+    lk_status st = LK_OK;
+    int       n = lk_comm_host_ranks(comm, lk_comm_host(comm)), mine = lk_comm_rank_on_host(comm);
+    int64_t   words = LK_PAGE_BYTES / (int64_t)sizeof(uint64_t);
+    uint64_t *pages = lk_window_take(window, (size_t)n * LK_PAGE_BYTES);
+    for (int64_t i = 0; i < words; i++) pages[mine * words + i] = (uint64_t)(mine + 1) << 32 | (uint64_t)i;
+    lk_window_barrier(window);
+    for (int64_t i = 0; i < n * words && st == LK_OK; i++)
+        if (pages[i] != ((uint64_t)(i / words + 1) << 32 | (uint64_t)(i % words)))
+            st = lk_fail(
+                LK_E_MPI,
+                "what rank %d of host %s wrote into the shared window is not what rank %d of it reads",
+                (int)(i / words), lk_comm_host_name(comm, lk_comm_host(comm)), mine);
+    double began = lk_clock_seconds();
+    for (int i = 0; i < BARRIERS; i++) lk_window_barrier(window);
+    *barrier_us = (lk_clock_seconds() - began) / BARRIERS * 1e6;
+    return st;
+}
+
+static void shared_memory_here(patient *p)
 {
     struct statvfs info;
     if (statvfs("/dev/shm", &info) != 0) {
-        lk_str_append(
-            out, "  trouble: there is no /dev/shm: train.reduce=allreduce works without shared memory\n");
+        lk_str_append(&p->trouble,
+                      "there is no /dev/shm: train.reduce=allreduce works without shared memory\n");
         return;
     }
     double free_mib = (double)info.f_bavail * (double)info.f_frsize / (1 << 20);
-    lk_str_printf(out, "shared mem  %.0f MiB free in /dev/shm\n", free_mib);
-    if (free_mib < 128)
-        lk_str_append(out, "  trouble: containers often give 64 MiB; start yours with --shm-size=1g or use "
-                           "train.reduce=allreduce\n");
+    lk_str_printf(&p->facts, "shared mem  %.0f MiB free in /dev/shm\n", free_mib);
+    if (free_mib < SMALL_SHM_MIB)
+        lk_str_printf(
+            &p->trouble,
+            "only %.0f MiB of shared memory are free in /dev/shm, and several ranks of a host need it for "
+            "the "
+            "parameters (containers often give 64 MiB): start the container with --shm-size=1g, or use "
+            "train.reduce=allreduce\n",
+            free_mib);
 }
 
-lk_status lk_doctor(lk_session *session, char **text)
+static lk_status window(patient *p)
+{
+    lk_status  st = LK_OK;
+    lk_window *shared = NULL;
+    double     barrier_us = 0, *all = NULL;
+    int        n = lk_comm_size(p->comm), most = 1;
+    if (lk_comm_is_root(p->comm)) shared_memory_here(p);
+    for (int i = 0; i < lk_comm_n_hosts(p->comm); i++)
+        most = lk_comm_host_ranks(p->comm, i) > most ? lk_comm_host_ranks(p->comm, i) : most;
+    if (most == 1) {
+        if (n > 1) lk_str_append(&p->facts, "window      not needed: one rank a host\n");
+        return LK_OK;
+    }
+    st = lk_window_create(p->comm, (size_t)lk_comm_host_ranks(p->comm, lk_comm_host(p->comm)) * LK_PAGE_BYTES,
+                          &shared);
+    if (st == LK_OK) st = lk_comm_agree(p->comm, try_window(p->comm, shared, &barrier_us));
+    if (st != LK_OK) { /* the same on every rank: a finding, not the end of the examination */
+        lk_str_printf(&p->trouble, "window: %s\n", lk_error_message());
+        st = LK_OK;
+        goto done;
+    }
+    LK_TRY(lk_comm_agree(p->comm, LK_ALLOC(n, &all)));
+    LK_TRY(lk_comm_allgather(p->comm, &barrier_us, 1, all));
+    for (int i = 0; i < n; i++) barrier_us = all[i] > barrier_us ? all[i] : barrier_us;
+    lk_str_printf(&p->facts, "window      shared by the ranks of each host, a barrier takes %.1f us\n",
+                  barrier_us);
+done:
+    lk_free(&all);
+    lk_window_destroy(&shared);
+    return st;
+}
+
+/* ---- links between hosts ---- */
+
+static int by_rate(const void *a, const void *b)
+{
+    double x = ((const lk_link *)a)->mbytes_per_s, y = ((const lk_link *)b)->mbytes_per_s;
+    return (x > y) - (x < y);
+}
+
+/* The network that the root's connections begin at, NULL if they are not TCP. */
+static const lk_network *network_in_use(const lk_place *place)
+{
+    for (int i = 0; i < place->n_networks; i++)
+        if (place->in_use >> i & 1) return &place->networks[i];
+    return NULL;
+}
+
+/* Rate of the best link that a host has: a bad cable slows all of them. */
+static double best_rate(const lk_link *links, int n, int host)
+{
+    double best = 0;
+    for (int i = 0; i < n; i++)
+        if ((links[i].from == host || links[i].to == host) && links[i].mbytes_per_s > best)
+            best = links[i].mbytes_per_s;
+    return best;
+}
+
+/* Links, or all links of one host, that are several times slower than the fastest. `links` sorted, slowest first. */
+static void judge_differences(patient *p, const lk_link *links, int n)
+{
+    const lk_link *slowest = &links[0];
+    double         fastest = links[n - 1].mbytes_per_s, worst = fastest;
+    const char    *from = lk_comm_host_name(p->comm, slowest->from),
+               *to = lk_comm_host_name(p->comm, slowest->to);
+    const char *host = from;
+    if (SLOWER * slowest->mbytes_per_s >= fastest) return;
+    for (int i = 0; i < lk_comm_n_hosts(p->comm); i++)
+        if (best_rate(links, n, i) < worst) {
+            worst = best_rate(links, n, i);
+            host = lk_comm_host_name(p->comm, i);
+        }
+    if (SLOWER * worst < fastest)
+        lk_str_printf(&p->trouble, "host %s reaches no other with more than %.0f MB/s", host, worst);
+    else
+        lk_str_printf(&p->trouble, "hosts %s and %s reach %.0f MB/s", from, to, slowest->mbytes_per_s);
+    lk_str_printf(&p->trouble,
+                  ", others %.0f: a cable, a switch, or another network; every step waits for it. Leave %s "
+                  "out (mpirun --host, Slurm "
+                  "--exclude) or name a network that all have: mpirun --mca btl_tcp_if_include NAME\n",
+                  fastest, SLOWER * worst < fastest ? "it" : "one of them");
+}
+
+static void judge_links(patient *p, const lk_link *links, int n)
+{
+    const lk_link    *slowest = &links[0], *fastest = &links[n - 1];
+    const lk_network *network = network_in_use(&p->places[0]);
+    lk_str_printf(&p->facts, "links       %d pair%s of hosts: %.0f to %.0f MB/s; slowest %s - %s, %.0f us", n,
+                  n == 1 ? "" : "s", slowest->mbytes_per_s, fastest->mbytes_per_s,
+                  lk_comm_host_name(p->comm, slowest->from), lk_comm_host_name(p->comm, slowest->to),
+                  slowest->latency_us);
+    if (network) {
+        char address[16];
+        lk_network_address(network->address, address);
+        lk_str_printf(&p->facts, "; TCP over %s %s/%d", network->name, address, network->prefix);
+    }
+    lk_str_append(&p->facts, "\n");
+    judge_differences(p, links, n);
+    double nominal = network ? network->mbits / 8.0 : 0;
+    if (nominal > 0 && fastest->mbytes_per_s < SLOW_SHARE * nominal)
+        lk_str_printf(&p->trouble,
+                      "no pair of hosts reaches more than %.0f MB/s over %s, which says of itself %.0f: "
+                      "something between them is "
+                      "slower. Another network may be meant for this: mpirun --mca btl_tcp_if_include NAME\n",
+                      fastest->mbytes_per_s, network->name, nominal);
+}
+
+static lk_status links(patient *p)
 {
     lk_status st = LK_OK;
-    lk_comm  *comm = session->comm;
-    lk_str    out;
-    lk_str_init(&out);
-    *text = NULL;
-    LK_TRY(lk_comm_layout(comm, &(lk_comm_options){0}));
-    LK_TRY(lk_kernels_select("auto"));
-    lk_str_printf(&out, "lockstep    %s, %s\n", LK_VERSION, lk_comm_mpi_version(comm));
-    lk_str_printf(&out, "kernels     %s, %.1f GF/s sgemm on one core\n", lk_kernels_detail(),
-                  lk_kernels_sgemm_rate(0.3));
-    lk_str_printf(&out, "ranks       %d on %d host%s\n", lk_comm_size(comm), lk_comm_n_hosts(comm),
-                  lk_comm_n_hosts(comm) == 1 ? "" : "s");
-    check_cores(comm, &out);
-    check_shared_memory(&out);
-    if (lk_comm_is_root(comm)) {
-        *text = strdup(lk_str_text(&out));
-        LK_CHECK(*text, LK_E_NOMEM, "out of memory for a report");
+    lk_link  *list = NULL;
+    int       n = 0;
+    LK_TRY(lk_link_pairs(p->comm, LINK_SECONDS, &list, &n));
+    if (n == 0) goto done;
+    qsort(list, (size_t)n, sizeof *list, by_rate);
+    judge_links(p, list, n);
+done:
+    lk_free(&list);
+    return st;
+}
+
+/* ---- a configuration ---- */
+
+/* All that `train` prepares before its first step. */
+static lk_status prepare(patient *p)
+{
+    lk_status st = LK_OK;
+    lk_run   *run = NULL;
+    st = lk_run_create(p->comm, p->options, NULL, NULL, true, &run);
+    if (st != LK_OK && lk_comm_failed_together(p->comm)) { /* what train would end with: a finding too */
+        lk_str_printf(&p->trouble, "train would not start: %s\n", lk_error_message());
+        st = LK_OK;
+        goto done;
+    }
+    LK_TRY(st);
+    if (lk_comm_is_root(p->comm)) {
+        lk_report_header(run, &p->facts);
+        lk_report_warnings(run, &p->trouble);
     }
 done:
-    lk_str_clear(&out);
+    lk_run_destroy(&run);
+    return st;
+}
+
+/* ---- all of it ---- */
+
+static lk_status examine(patient *p)
+{
+    lk_status st = LK_OK;
+    LK_TRY(lk_watchdog_create(p->comm, HANG_SECONDS, &p->watchdog));
+    LK_TRY(lk_kernels_select(p->options ? p->options->kernels : "auto"));
+    lk_watchdog_tick(p->watchdog, 0, LK_PHASE_OTHER, LK_WAIT_NONE);
+    lk_str_printf(&p->facts, "lockstep    %s, %s\n", LK_VERSION, lk_comm_mpi_version(p->comm));
+    lk_str_printf(&p->facts, "kernels     %s, %.1f GF/s sgemm on one core\n", lk_kernels_detail(),
+                  lk_kernels_sgemm_rate(SGEMM_SECONDS));
+    lk_str_printf(&p->facts, "ranks       %d on %d host%s\n", lk_comm_size(p->comm), lk_comm_n_hosts(p->comm),
+                  lk_comm_n_hosts(p->comm) == 1 ? "" : "s");
+    lk_watchdog_tick(p->watchdog, 0, LK_PHASE_OTHER, LK_WAIT_ALL);
+    LK_TRY(window(p));
+    lk_watchdog_tick(p->watchdog, 0, LK_PHASE_OTHER, LK_WAIT_ALL);
+    LK_TRY(launch(p));
+    lk_watchdog_tick(p->watchdog, 0, LK_PHASE_OTHER, LK_WAIT_ALL);
+    LK_TRY(links(p));
+    if (p->options) {
+        lk_watchdog_tick(p->watchdog, 0, LK_PHASE_OTHER,
+                         LK_WAIT_START); /* statistics of large data take their time */
+        LK_TRY(prepare(p));
+    }
+done:
+    return st;
+}
+
+static void put_trouble(const char *trouble, lk_str *out)
+{
+    if (!*trouble) lk_str_append(out, "no trouble found\n");
+    while (*trouble) {
+        size_t n = strcspn(trouble, "\n");
+        lk_str_printf(out, "trouble     %.*s\n", (int)n, trouble);
+        trouble += n + (trouble[n] == '\n');
+    }
+}
+
+lk_status lk_doctor(lk_session *session, const lk_run_options *options, char **text)
+{
+    lk_status st = LK_OK;
+    patient   p = {.comm = session->comm, .options = options};
+    *text = NULL;
+    lk_str_init(&p.facts);
+    lk_str_init(&p.trouble);
+    LK_TRY(lk_comm_layout(p.comm, options ? &options->comm : &(lk_comm_options){0}));
+    LK_TRY(examine(&p));
+    if (!lk_comm_is_root(p.comm)) goto done;
+    put_trouble(lk_str_text(&p.trouble), &p.facts);
+    *text = strdup(lk_str_text(&p.facts));
+    LK_CHECK(*text, LK_E_NOMEM, "out of memory for a report");
+done:
+    lk_watchdog_destroy(&p.watchdog);
+    lk_free(&p.places);
+    lk_str_clear(&p.facts);
+    lk_str_clear(&p.trouble);
     return st;
 }

@@ -73,10 +73,16 @@ static const struct {
      "sgemm rate that the same ranks reach at the same time.\n"
      "--reduce: the reduction alone, 256 KB to 100 MB of gradients, against MPI_Allreduce and Adam on "
      "every rank.\n"},
-    {"doctor", "lockstep doctor\n"
-               "\n"
-               "Looks for trouble: more ranks than cores, missing shared memory, kernels. Under mpirun also "
-               "the launch.\n"},
+    {"doctor",
+     "lockstep doctor [CONFIG] [--set a.b=v]...\n"
+     "\n"
+     "Tests this machine and, under mpirun or srun, this launch: cores and binding, kernels, the memory that "
+     "ranks of a host "
+     "share,\n"
+     "the links between hosts and the network they take. With CONFIG also all that train prepares before its "
+     "first step. "
+     "What is\n"
+     "bad for the run is a line 'trouble' with the cure; the start of train says the same as warnings.\n"},
     {"scaling",
      "lockstep scaling exchange SIZE[,SIZE...] [--lanes L] [--ranks-per-host N] [--backward MS] [--seconds "
      "S] "

@@ -26,17 +26,23 @@ int cmd_doctor(int argc, char **argv)
 {
     const cli_option table[] = {{0}};
     cli_line         line;
-    char            *text = NULL;
+    char            *text = NULL, *rendered = NULL;
     lk_session      *session = NULL;
+    lk_config       *config = NULL;
     lk_status        st = cli_parse(argc, argv, table, &line);
     if (st == LK_OK && line.help) return cli_help("doctor");
-    if (st == LK_OK && line.n_operands) st = cli_usage("doctor: no operand expected");
+    if (st == LK_OK && line.n_operands > 1)
+        st = cli_usage("doctor: at most one CONFIG expected, %d given", line.n_operands);
     if (st != LK_OK) return cli_fail(NULL, st);
     st = cli_session_start(&session);
-    if (st == LK_OK) st = lk_doctor(session, &text);
+    if (st == LK_OK && line.n_operands)
+        st = cli_config_share(session, line.operands[0], NULL, line.operands[0], &line, &config, &rendered);
+    if (st == LK_OK) st = lk_doctor(session, config ? lk_config_options(config) : NULL, &text);
     if (st == LK_OK && text) fputs(text, stdout);
     int code = st == LK_OK ? 0 : cli_fail(session, st);
     free(text);
+    free(rendered);
+    lk_config_destroy(&config);
     lk_session_end(&session);
     return code;
 }

@@ -9,6 +9,7 @@
 #include "core/alloc.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "train/place.h"
 #include "train/report.h"
 #include "train/run.h"
 #include "train/rundir.h"
@@ -416,14 +417,42 @@ done:
     return st;
 }
 
+/* The header, and what in it costs time or will. Root. */
+static void say_start(loop *l, bool resumed, const char *findings)
+{
+    lk_run *run = l->run;
+    lk_str  text;
+    lk_str_init(&text);
+    lk_report_header(run, &text);
+    if (resumed)
+        lk_str_printf(&text, "resume      of step %lld of %lld\n", (long long)run->progress.step,
+                      (long long)run->position.total_steps);
+    if (epoch_line_every(l) > 1)
+        lk_str_printf(&text, "log         a line every %lld epochs; metrics.csv has every evaluation\n",
+                      (long long)epoch_line_every(l));
+    if (l->request->job_end > 0) {
+        char left[32];
+        l->job_seconds = fmax(0, job_seconds_left(l));
+        lk_report_duration(l->job_seconds, left);
+        lk_str_printf(&text, "job         %s left; the run stops with a checkpoint %.0f s before the end\n",
+                      left, job_margin(l));
+    }
+    say_lines(l, lk_str_text(&text), SAY_LOG);
+    lk_str_clear(&text);
+    lk_report_warnings(run, &text);
+    lk_str_append(&text, findings);
+    say_lines(l, lk_str_text(&text), SAY_WARNING);
+    lk_str_clear(&text);
+}
+
 /* Collective: every rank leaves with the same progress and buffers, and step 0 is on disk. */
 static lk_status start(loop *l)
 {
     lk_status st = LK_OK;
     lk_run   *run = l->run;
     bool      resumed = false;
-    lk_str    text;
-    lk_str_init(&text);
+    lk_str    findings;
+    lk_str_init(&findings);
     LK_TRY(lk_comm_agree(run->comm, prepare_spans(l)));
     LK_TRY(lk_comm_agree(run->comm, is_root(l) ? start_root(l, &resumed) : LK_OK));
     LK_TRY(lk_comm_broadcast(run->comm, &resumed, sizeof resumed));
@@ -432,32 +461,14 @@ static lk_status start(loop *l)
     LK_TRY(lk_reduce_publish(run->reduce));
     lk_stream_seek(run->stream, run->progress.step / run->position.steps_per_epoch,
                    run->progress.step % run->position.steps_per_epoch);
-    if (is_root(l)) {
-        lk_report_header(run, &text);
-        if (resumed)
-            lk_str_printf(&text, "resume      of step %lld of %lld\n", (long long)run->progress.step,
-                          (long long)run->position.total_steps);
-        if (epoch_line_every(l) > 1)
-            lk_str_printf(&text, "log         a line every %lld epochs; metrics.csv has every evaluation\n",
-                          (long long)epoch_line_every(l));
-        if (l->request->job_end > 0) {
-            char left[32];
-            l->job_seconds = fmax(0, job_seconds_left(l));
-            lk_report_duration(l->job_seconds, left);
-            lk_str_printf(&text,
-                          "job         %s left; the run stops with a checkpoint %.0f s before the end\n",
-                          left, job_margin(l));
-        }
-        say_lines(l, lk_str_text(&text), SAY_LOG);
-        lk_str_clear(&text);
-        lk_report_warnings(run, &text);
-        say_lines(l, lk_str_text(&text), SAY_WARNING);
-    }
+    /* After the parameters have gone to all hosts: it shows over which network. */
+    LK_TRY(lk_place_findings(run->comm, &findings, NULL));
+    if (is_root(l)) say_start(l, resumed, lk_str_text(&findings));
     l->started = l->epoch_started = l->last_log = l->last_checkpoint = lk_clock_seconds();
     l->started_step = l->epoch_started_step = run->progress.step;
     if (!resumed) LK_TRY(save(l, false, true));
 done:
-    lk_str_clear(&text);
+    lk_str_clear(&findings);
     return st;
 }
 
