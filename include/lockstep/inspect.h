@@ -43,6 +43,14 @@ LK_API lk_status lk_bench(lk_session *session, const lk_run_options *options, in
  */
 LK_API lk_status lk_bench_reduce(lk_session *session, int json, double most_bytes, char **text);
 
+/**
+ * The price of equal bits: `reduce: lockstep` with several numbers of lanes against `reduce: allreduce` with one
+ * lane a rank, in turns within one run, for `seconds` of turns each. The configuration's own lanes and reduce do
+ * not matter. Collective; text on the root.
+ */
+LK_API lk_status lk_bench_lanes(lk_session *session, const lk_run_options *options, int json, double seconds,
+                                char **text);
+
 #ifdef __cplusplus
 }
 #endif

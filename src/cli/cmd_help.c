@@ -66,11 +66,14 @@ static const struct {
      "it\n"},
     {"bench",
      "lockstep bench CONFIG [--set a.b=v]... [--seconds S] [--json]\n"
+     "lockstep bench CONFIG --lanes [--set a.b=v]... [--seconds S] [--json]\n"
      "lockstep bench --reduce [--most BYTES] [--json]\n"
      "\n"
      "Trains for a few seconds and writes nothing: samples_per_second, the share of each phase, and "
      "GF/s against the\n"
      "sgemm rate that the same ranks reach at the same time.\n"
+     "--lanes: what equal bits cost: lockstep with 8 to 64 lanes against allreduce with one lane a rank, in "
+     "turns.\n"
      "--reduce: the reduction alone, 256 KB to 100 MB of gradients, against MPI_Allreduce and Adam on "
      "every rank.\n"},
     {"doctor",

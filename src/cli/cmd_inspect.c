@@ -49,13 +49,10 @@ int cmd_doctor(int argc, char **argv)
 
 int cmd_bench(int argc, char **argv)
 {
-    int              json = 0, reduce = 0;
+    int              json = 0, lanes = 0, reduce = 0;
     const char      *length = NULL, *most = NULL;
-    const cli_option table[] = {{"json", NULL, &json},
-                                {"reduce", NULL, &reduce},
-                                {"most", &most, NULL},
-                                {"seconds", &length, NULL},
-                                {0}};
+    const cli_option table[] = {{"json", NULL, &json}, {"lanes", NULL, &lanes},    {"reduce", NULL, &reduce},
+                                {"most", &most, NULL}, {"seconds", &length, NULL}, {0}};
     cli_line         line;
     double           seconds = 3, most_bytes = 100e6;
     char            *text = NULL, *rendered = NULL;
@@ -65,8 +62,8 @@ int cmd_bench(int argc, char **argv)
     if (st == LK_OK && line.help) return cli_help("bench");
     if (st == LK_OK && !reduce && line.n_operands != 1)
         st = cli_usage("bench: one CONFIG expected, or --reduce for the reduction alone");
-    if (st == LK_OK && reduce && (line.n_operands || line.n_sets || length))
-        st = cli_usage("bench --reduce takes no CONFIG, --set or --seconds");
+    if (st == LK_OK && reduce && (line.n_operands || line.n_sets || length || lanes))
+        st = cli_usage("bench --reduce takes no CONFIG, --set, --seconds or --lanes");
     if (st == LK_OK && most && !reduce) st = cli_usage("bench: --most goes with --reduce");
     if (st == LK_OK && most) st = cli_bytes("--most", most, &most_bytes);
     if (st == LK_OK && length) st = cli_duration("--seconds", length, &seconds);
@@ -74,9 +71,10 @@ int cmd_bench(int argc, char **argv)
     st = cli_session_start(&session);
     if (st == LK_OK && !reduce)
         st = cli_config_share(session, line.operands[0], NULL, line.operands[0], &line, &config, &rendered);
-    if (st == LK_OK)
-        st = reduce ? lk_bench_reduce(session, json, most_bytes, &text)
-                    : lk_bench(session, lk_config_options(config), json, seconds, &text);
+    if (st == LK_OK && reduce) st = lk_bench_reduce(session, json, most_bytes, &text);
+    if (st == LK_OK && lanes) st = lk_bench_lanes(session, lk_config_options(config), json, seconds, &text);
+    if (st == LK_OK && !reduce && !lanes)
+        st = lk_bench(session, lk_config_options(config), json, seconds, &text);
     if (st == LK_OK && text) fputs(text, stdout);
     int code = st == LK_OK ? 0 : cli_fail(session, st);
     free(text);
