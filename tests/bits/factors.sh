@@ -19,25 +19,19 @@ layout() { # NP HOSTS
     esac
 }
 
-# Of two optimizers a model, everything is as in the shipped configuration but the optimizer's kind; the others also take
-# other lanes. Each model has last batches of 43 and of 5 samples, the latter with lanes that are empty.
-variant() { # MODEL OPTIMIZER: tail of the epoch, lanes
+# With the optimizer of the shipped configuration all of it is as shipped; with the others, evaluations are more often and in
+# smaller chunks, so that more is logged, and three have other lanes. Each model has last batches of 43 and of 5 samples,
+# the latter with lanes that are empty.
+variant() { # MODEL OPTIMIZER: tail of the epoch, then options
+    local often="evaluate.every=10 steps;evaluate.chunk=20"
     case $1/$2 in
-    mlp/sgd) echo 5 64 ;;
-    mlp/adagrad) echo 43 auto ;;
-    mlp/rmsprop) echo 5 auto ;;
-    mlp/adam) echo 43 auto ;;
-    mlp/adamw) echo 5 auto ;;
-    cnn/sgd) echo 43 auto ;;
-    cnn/adagrad) echo 5 12 ;;
-    cnn/rmsprop) echo 43 auto ;;
-    cnn/adam) echo 5 auto ;;
-    cnn/adamw) echo 43 auto ;;
-    resnet8/sgd) echo 43 auto ;;
-    resnet8/adagrad) echo 5 auto ;;
-    resnet8/rmsprop) echo 43 5 ;;
-    resnet8/adam) echo 5 auto ;;
-    resnet8/adamw) echo 43 auto ;;
+    mlp/adam | resnet8/sgd) echo 43 ;;
+    cnn/adam) echo 5 ;;
+    mlp/sgd) echo "5 $often;train.lanes=64" ;;
+    cnn/adagrad) echo "5 $often;train.lanes=12" ;;
+    resnet8/rmsprop) echo "43 $often;train.lanes=5" ;;
+    mlp/rmsprop | mlp/adamw | resnet8/adagrad | resnet8/adam) echo "5 $often" ;;
+    *) echo "43 $often" ;;
     esac
 }
 

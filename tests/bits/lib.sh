@@ -24,13 +24,13 @@ make_data() { # TAIL
 
 # train NP DIR MODEL OPTIMIZER [options]: the shipped configuration on small data: 63 steps, three epoch ends. NP 0: without
 # a launcher. Standard output goes to DIR.out, standard error to DIR.err.
-train() {
-    local np=$1 to=$2 model=$3 optimizer=$4 tail lanes data
+train() {    local np=$1 to=$2 model=$3 optimizer=$4 tail options data option
     shift 4
-    read -r tail lanes <<<"$(variant "$model" "$optimizer")"
+    read -r tail options <<<"$(variant "$model" "$optimizer")"
     data=$(make_data "$tail")
+    while read -r -d ';' option; do set -- --set "$option" "$@"; done <<<"${options:+$options;}"
     set -- --run "$to" --set "data.train=$data:/train" --set "data.validation=$data:/validation" --set "data.test=$data:/test" \
-        --set train.epochs=3 --set "train.lanes=$lanes" "$@"
+        --set train.epochs=3 "$@"
     case $model/$optimizer in
     mlp/adam | cnn/adam | resnet8/sgd) ;; # as shipped
     */sgd) set -- --set "optimizer={sgd: {learning_rate: 0.05, momentum: 0.9, nesterov: true}}" "$@" ;;

@@ -23,7 +23,7 @@ for try in 1 2 3 4 5; do
     echo "try $try: the run was over before it was stopped"
 done
 [ $code = 75 ] || exit 1
-step=$(sed -n 's/.*stopped by .* at step \([0-9]*\) .*/\1/p' "$work/part.err")
+step=$(ls "$work/part/checkpoints" | sed -n 's/^step-0*\([0-9]*\)\.h5$/\1/p' | tail -1)
 [ $((step % 21)) != 0 ] || echo "stopped at an epoch's end"
 
 verdict=0
