@@ -9,6 +9,7 @@
 #include "core/alloc.h"
 #include "core/clock.h"
 #include "core/log.h"
+#include "train/monitor.h"
 #include "train/place.h"
 #include "train/report.h"
 #include "train/run.h"
@@ -108,71 +109,7 @@ static void say_progress(loop *l, double loss)
     if (line) l->last_log = now;
 }
 
-/* ---- evaluation, best, early stop ---- */
-
-/* The number that a monitor names, e.g. "validation.accuracy"; false if it is not there. */
-static bool monitored(const loop *l, const lk_monitor *monitor, double *value, bool *higher)
-{
-    const char *name = monitor->metric;
-    bool        train = name && !strncmp(name, "train.", 6);
-    if (!name) return false;
-    if (train)
-        name += 6;
-    else if (!strncmp(name, "validation.", 11))
-        name += 11;
-    const lk_scores *scores = train ? &l->train : &l->validation;
-    *higher = false;
-    if (!strcmp(name, "loss")) {
-        *value = scores->loss;
-        return true;
-    }
-    for (int i = 0; i < l->run->options->n_metrics; i++) {
-        if (strcmp(name, lk_metric_name(l->run->metrics[i])) != 0) continue;
-        *value = scores->metric[i];
-        *higher = lk_metric_higher_is_better(l->run->metrics[i]);
-        return true;
-    }
-    return false;
-}
-
-static bool improves(double value, double best, bool higher, double min_delta)
-{
-    return higher ? value > best + min_delta : value < best - min_delta;
-}
-
-static lk_status check_monitor(const loop *l, const lk_monitor *monitor, const char *key)
-{
-    double value;
-    bool   higher;
-    if (!monitor->metric || monitored(l, monitor, &value, &higher)) return LK_OK;
-    return lk_fail(LK_E_CONFIG,
-                   "%s: '%s' is no metric of this run; name validation.loss or one that stands in metrics",
-                   key, monitor->metric);
-}
-
-static void watch(loop *l, bool *new_best)
-{
-    lk_progress *p = &l->run->progress;
-    double       value;
-    bool         higher;
-    *new_best = false;
-    if (monitored(l, &l->run->options->checkpoint_best, &value, &higher) && isfinite(value) &&
-        (!p->has_best || improves(value, p->best, higher, 0))) {
-        p->has_best = 1;
-        p->best = value;
-        p->best_step = p->step;
-        *new_best = true;
-    }
-    const lk_monitor *stop = &l->run->options->early_stop;
-    if (!monitored(l, stop, &value, &higher)) return;
-    if (!p->has_watched || improves(value, p->watched, higher, stop->min_delta)) {
-        p->has_watched = 1;
-        p->watched = value;
-        p->waited = 0;
-    } else if (++p->waited >= stop->patience) {
-        p->stopped_early = 1;
-    }
-}
+/* ---- evaluation ---- */
 
 static lk_status record(loop *l, const lk_scores *validation)
 {
@@ -213,7 +150,7 @@ static lk_status evaluate(loop *l, bool *new_best)
     }
     l->evaluated = has_validation;
     run->progress.pending = 0;
-    watch(l, new_best);
+    lk_monitor_decide(run, &l->train, &l->validation, new_best);
     LK_TRY(lk_comm_broadcast(run->comm, &run->progress, sizeof run->progress));
     if (is_root(l)) st = record(l, has_validation ? &l->validation : NULL);
     LK_TRY(lk_comm_agree(run->comm, st));
@@ -411,8 +348,8 @@ static lk_status prepare_spans(loop *l)
         LK_TRY(lk_when_steps(&options->checkpoint_every, at, &l->checkpoint_steps));
     if (options->log_every.unit != LK_WHEN_SECONDS)
         LK_TRY(lk_when_steps(&options->log_every, at, &l->log_steps));
-    LK_TRY(check_monitor(l, &options->early_stop, "early_stop.metric"));
-    LK_TRY(check_monitor(l, &options->checkpoint_best, "checkpoint.best"));
+    LK_TRY(lk_monitor_check(l->run, &options->early_stop, "early_stop.metric"));
+    LK_TRY(lk_monitor_check(l->run, &options->checkpoint_best, "checkpoint.best"));
 done:
     return st;
 }
