@@ -313,6 +313,17 @@ static double peak_mebibytes(void)
     return (double)usage.ru_maxrss / 1024;
 }
 
+/* Which ways the gradients really took, from the counters and not from the plan. */
+static void put_ways(const lk_run *run, lk_str *text)
+{
+    lk_reduce_info info;
+    lk_reduce_get_info(run->reduce, &info);
+    if (info.n_window_steps)
+        lk_str_printf(text, "reduced through shared memory in %lld steps\n", (long long)info.n_window_steps);
+    if (info.n_exchange_steps)
+        lk_str_printf(text, "reduced between hosts in %lld steps\n", (long long)info.n_exchange_steps);
+}
+
 lk_status lk_report_phases(lk_run *run, int64_t samples, lk_str *text)
 {
     lk_status st = LK_OK;
@@ -347,6 +358,7 @@ lk_status lk_report_phases(lk_run *run, int64_t samples, lk_str *text)
         text,
         "total        %9.2f s, %.0f samples/s in training steps, %.1f GF/s, peak memory %.0f MiB a rank\n",
         wall, rate, rate * run->flops_sample / 1e9, peak);
+    put_ways(run, text);
 done:
     lk_free(&all);
     return st;

@@ -24,7 +24,8 @@ make_data() { # TAIL
 
 # train NP DIR MODEL OPTIMIZER [options]: the shipped configuration on small data: 63 steps, three epoch ends. NP 0: without
 # a launcher. Standard output goes to DIR.out, standard error to DIR.err.
-train() {    local np=$1 to=$2 model=$3 optimizer=$4 tail options data option
+train() {
+    local np=$1 to=$2 model=$3 optimizer=$4 tail options data option
     shift 4
     read -r tail options <<<"$(variant "$model" "$optimizer")"
     data=$(make_data "$tail")
