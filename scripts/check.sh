@@ -1,15 +1,18 @@
 #!/bin/bash
-# check.sh [gcc] [clang] [sanitize] [hdf5] [fuzz] [oracle] [clean]: what a piece of work passes before it is called done, besides test.sh.
+# check.sh [gcc] [clang] [sanitize] [hdf5] [mpich] [mutants] [fuzz] [oracle] [clean]: what a piece of work passes before it is called done, besides test.sh.
 #   gcc, clang  everything compiles without a warning
 #   sanitize    unit and MPI tests in a debug build under ASan and UBSan; leaks of the MPI library: tests/support/lsan.supp
 #   hdf5        unit tests of a build against HDF5's parallel flavour (Debian package libhdf5-openmpi-dev)
+#   mpich       a build with MPICH (Debian packages mpich, libmpich-dev): its own tests at 1 to 4 ranks, and the same bits as the
+#               build with Open MPI
+#   mutants     mistakes that would cost the equal bits, made on purpose: the tests see each (scripts/mutants.sh)
 #   fuzz        readers of what others wrote under libFuzzer, LK_FUZZ_SECONDS (60) each (scripts/fuzz.sh)
 #   oracle      tests against numpy, h5py and PyTorch (scripts/venv.sh makes their environment); a skipped one is a failure
 #   clean       build and tests as an unprivileged user in a clean Debian root (scripts/clean_build.sh; needs root)
 # Without an argument all of them. Each stage ends with one line; its output is in build-check/<stage>.log.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
-all="gcc clang sanitize hdf5 fuzz oracle clean"
+all="gcc clang sanitize hdf5 mpich mutants fuzz oracle clean"
 logs=$PWD/build-check
 mkdir -p "$logs"
 failed=0
@@ -41,6 +44,22 @@ hdf5() {
         { ldd "$logs/hdf5/lockstep" | grep libhdf5_openmpi >/dev/null || { echo "linked another HDF5"; return 1; }; } &&
         ctest --test-dir "$logs/hdf5" -L '^(unit|cli)$' -LE 'soak|bench|oracle|crash' -j "$(nproc)" --no-tests=error \
             --output-on-failure && tested
+}
+
+mpich() {
+    local compiler launcher
+    compiler=$(command -v mpicc.mpich) && launcher=$(command -v mpirun.mpich) ||
+        { echo "no MPICH here (Debian packages mpich, libmpich-dev)"; return 77; }
+    build "$logs/mpich" -DCMAKE_BUILD_TYPE=Release -DMPI_C_COMPILER="$compiler" &&
+        { ldd "$logs/mpich/lockstep" | grep libmpich >/dev/null || { echo "linked another MPI"; return 1; }; } &&
+        LK_MPIRUN=$launcher ctest --test-dir "$logs/mpich" -R '^test_mpi_.*_np[1-4]$' --timeout 600 --no-tests=error \
+            --output-on-failure && scripts/build.sh build &&
+        LOCKSTEP=$PWD/build/lockstep LK_SOURCE=$PWD LK_BUILD=$PWD/build LK_OTHER=$logs/mpich/lockstep \
+            LK_OTHER_MPIRUN=$launcher bash tests/bits/other_mpi.sh && tested
+}
+
+mutants() {
+    scripts/mutants.sh
 }
 
 fuzz() {
