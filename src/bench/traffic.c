@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "bench/samples.h"
 #include "comm/link.h"
 #include "comm/plan.h"
 #include "comm/reduce.h"
@@ -17,6 +18,9 @@
 #include "train/session.h"
 
 enum { SPANS = 8, N_SUMS = 3, WARM_UP = 3, MOST_STEPS = 2000, LEAST_STEPS = 10, LANES_A_RANK = 4 };
+
+/* What a rank notes of a step, in seconds. */
+enum { STEP, EXCHANGE, COMPUTE, BACKWARD, TAIL, COLUMNS };
 static const double LINK_SECONDS = 0.5;
 
 /* Figures of one size. Times are medians over steps of the slowest rank of each step. */
@@ -41,7 +45,8 @@ typedef struct probe {
     double                     goodput, latency; /* median over neighbouring hosts */
     lk_span_table              spans;
     lk_reduce                 *reduce;
-    double                    *times; /* [MOST_STEPS][2] of this rank: step, exchange */
+    double                    *times;   /* [MOST_STEPS][COLUMNS] of this rank */
+    lk_str                     samples; /* root */
 } probe;
 
 static int compare_doubles(const void *a, const void *b)
@@ -124,8 +129,8 @@ static void update(void *context, const lk_tile_update *tile)
     for (int64_t i = 0; i < tile->tile->count; i++) tile->state[i] -= tile->mean_scale * tile->sum[i];
 }
 
-/* `times`: the whole step from a common start, and the part in which the exchange held this rank up. */
-static lk_status step(probe *it, gradients what, double times[2])
+/* STEP from a common start; EXCHANGE is the part in which the exchange held this rank up; see lk_sample. */
+static lk_status step(probe *it, gradients what, double times[COLUMNS])
 {
     lk_status      st = LK_OK;
     int            first, n;
@@ -139,11 +144,20 @@ static lk_status step(probe *it, gradients what, double times[2])
         double *row = lk_reduce_lane_sums(it->reduce, k);
         row[0] = row[1] = 1;
     }
-    for (int g = 0; g < lk_reduce_n_groups(it->reduce); g++) backward(it, g, what);
+    for (int g = 0; g < lk_reduce_n_groups(it->reduce); g++) {
+        times[BACKWARD] = lk_clock_seconds();
+        backward(it, g, what);
+    }
+    times[COMPUTE] = lk_clock_seconds() - start;
+    times[BACKWARD] = start + times[COMPUTE] - times[BACKWARD];
     LK_TRY(lk_reduce_finish(it->reduce, LK_OK, 0, update, NULL, &result));
-    times[0] = lk_clock_seconds() - start;
+    times[STEP] = lk_clock_seconds() - start;
     lk_reduce_get_info(it->reduce, &after);
-    times[1] = after.exchange_s - before.exchange_s;
+    times[EXCHANGE] = after.exchange_s - before.exchange_s;
+    double early = after.early_s - before.early_s; /* sending, while backward slept: no time of computing */
+    times[COMPUTE] += after.sum_s - before.sum_s - early;
+    times[BACKWARD] -= early;
+    times[TAIL] = after.norm_s - before.norm_s + after.update_s - before.update_s;
 done:
     return st;
 }
@@ -152,7 +166,7 @@ done:
 static lk_status check_sums(probe *it, bool *exact)
 {
     lk_status    st = LK_OK;
-    double       times[2], wrong = 0, *all = NULL;
+    double       times[COLUMNS], wrong = 0, *all = NULL;
     const float *state = lk_reduce_state(it->reduce);
     float        sum = (float)it->lanes * (float)(it->lanes + 1) / 2, mean = sum * (float)(1.0 / it->lanes);
     LK_TRY(lk_comm_agree(it->comm, LK_ALLOC(lk_comm_size(it->comm), &all)));
@@ -178,7 +192,7 @@ static lk_status run_steps(probe *it, figures *f)
     f->steps = wanted > MOST_STEPS ? MOST_STEPS : wanted < LEAST_STEPS ? LEAST_STEPS : (int)wanted;
     LK_TRY(lk_comm_broadcast(it->comm, &f->steps, sizeof f->steps));
     lk_reduce_get_info(it->reduce, &f->before);
-    for (int i = 0; i < f->steps; i++) LK_TRY(step(it, AS_THEY_ARE, &it->times[2 * (int64_t)i]));
+    for (int i = 0; i < f->steps; i++) LK_TRY(step(it, AS_THEY_ARE, &it->times[COLUMNS * (int64_t)i]));
 done:
     return st;
 }
@@ -190,21 +204,36 @@ static double at_share(const double *sorted, int n, double share)
     return sorted[(int)(share * (n - 1) + 0.5)];
 }
 
+static void note_samples(probe *it, const figures *f, const double *all)
+{
+    lk_sample_run run = {
+        lk_comm_n_hosts(it->comm), lk_comm_size(it->comm), it->lanes, f->bytes, it->goodput, it->latency};
+    if (!it->options->samples || !lk_comm_is_root(it->comm)) return;
+    for (int r = 0; r < run.ranks; r++)
+        for (int i = 0; i < f->steps; i++) {
+            const double *of = all + ((int64_t)r * f->steps + i) * COLUMNS;
+            lk_sample     sample = {of[COMPUTE], of[BACKWARD], of[TAIL], of[STEP]};
+            lk_samples_row(&it->samples, &run, r, i, &sample);
+        }
+}
+
 /* Step by step the slowest rank, then the median over steps. */
 static lk_status summarise_times(probe *it, figures *f)
 {
     lk_status st = LK_OK;
     int       p = lk_comm_size(it->comm);
     double   *all = NULL, *slowest = NULL;
-    LK_TRY(LK_ALLOC((int64_t)p * 2 * f->steps, &all));
+    LK_TRY(LK_ALLOC((int64_t)p * COLUMNS * f->steps, &all));
     LK_TRY(LK_ALLOC((int64_t)2 * f->steps, &slowest));
-    LK_TRY(lk_comm_allgather(it->comm, it->times, 2 * f->steps, all));
+    LK_TRY(lk_comm_allgather(it->comm, it->times, COLUMNS * f->steps, all));
     for (int i = 0; i < f->steps; i++)
         for (int r = 0; r < p; r++)
-            for (int k = 0; k < 2; k++) {
-                double value = all[((int64_t)r * f->steps + i) * 2 + k], *most = &slowest[k * f->steps + i];
+            for (int k = STEP; k <= EXCHANGE; k++) {
+                double value = all[((int64_t)r * f->steps + i) * COLUMNS + k],
+                       *most = &slowest[k * f->steps + i];
                 if (value > *most) *most = value;
             }
+    note_samples(it, f, all);
     for (int k = 0; k < 2; k++)
         qsort(slowest + k * f->steps, (size_t)f->steps, sizeof *slowest, compare_doubles);
     f->step_s = at_share(slowest, f->steps, 0.5);
@@ -326,17 +355,24 @@ lk_status lk_exchange_measure(lk_session *session, const lk_exchange_options *op
     probe     it = {.comm = session->comm, .options = options};
     *text = NULL;
     lk_str_init(&out);
+    lk_str_init(&it.samples);
     LK_TRY(lk_comm_layout(session->comm, &(lk_comm_options){.ranks_per_host = options->ranks_per_host}));
     LK_CHECK(lk_comm_n_hosts(session->comm) > 1, LK_E_USAGE,
              "scaling exchange: there is one host, so nothing travels; start it on several, or cut this one "
              "with --ranks-per-host 1 under mpirun");
     it.lanes = options->lanes > 0 ? options->lanes : LANES_A_RANK * lk_comm_size(session->comm);
-    LK_TRY(LK_ALLOC(2 * MOST_STEPS, &it.times));
+    LK_TRY(LK_ALLOC(COLUMNS * MOST_STEPS, &it.times));
+    lk_samples_header(&it.samples);
     LK_TRY(measure_all(&it, &out));
+    if (options->samples)
+        LK_TRY(lk_comm_agree(session->comm, lk_comm_is_root(session->comm)
+                                                ? lk_samples_write(options->samples, &it.samples)
+                                                : LK_OK));
     if (lk_comm_is_root(session->comm)) *text = strdup(lk_str_text(&out));
 done:
     lk_free(&it.times);
     lk_span_table_clear(&it.spans);
+    lk_str_clear(&it.samples);
     lk_str_clear(&out);
     return st;
 }

@@ -141,6 +141,16 @@ done:
     return st;
 }
 
+lk_status lk_comm_create_alone(lk_comm **out)
+{
+    lk_status st = LK_OK;
+    LK_TRY(create_blank(out));
+    LK_TRY(create_alone(*out));
+done:
+    if (st != LK_OK) lk_comm_destroy(out);
+    return st;
+}
+
 lk_status lk_comm_create_on(const void *mpi_comm, lk_comm **out)
 {
     lk_status st = LK_OK;

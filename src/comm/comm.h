@@ -35,6 +35,8 @@ lk_status lk_comm_create(lk_comm **out);
 /** On a communicator of the caller's (MPI_Comm behind a pointer), duplicated; MPI stays the caller's.
  * Collective. */
 lk_status lk_comm_create_on(const void *mpi_comm, lk_comm **out);
+/** One rank that knows of no other, whatever started it. Local. */
+lk_status lk_comm_create_alone(lk_comm **out);
 /** Finalizes MPI if we started it. Collective. */
 void lk_comm_destroy(lk_comm **comm);
 

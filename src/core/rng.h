@@ -18,6 +18,7 @@ typedef enum lk_rng_purpose {
     LK_RNG_SPLIT,
     LK_RNG_AUGMENT,
     LK_RNG_TEST,
+    LK_RNG_BOOTSTRAP,
 } lk_rng_purpose;
 
 typedef struct lk_rng {
