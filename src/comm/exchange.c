@@ -202,9 +202,9 @@ static bool same_message(const item *a, const item *b)
     return a->segment == b->segment && a->round == b->round && a->send == b->send && a->peer == b->peer;
 }
 
-static round *round_of(const lk_exchange *it, int segment, int number)
+static round *round_of(const lk_exchange *it, int of_segment, int number)
 {
-    return &it->rounds[segment * it->n_rounds + number];
+    return &it->rounds[of_segment * it->n_rounds + number];
 }
 
 /* Sorted items become messages, a run of equal (segment, round, direction, peer) each. */

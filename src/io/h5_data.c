@@ -42,12 +42,6 @@ hid_t lk_h5_text_type(void)
     return type;
 }
 
-static size_t type_bytes(lk_h5_type type)
-{
-    static const size_t bytes[] = {1, 1, 2, 2, 4, 4, 8, 8, 2, 4, 8, 0};
-    return bytes[type];
-}
-
 /* ---- stat ---- */
 
 /* All bits of the element in use, as IEEE 754 and two's complement have them: what bytes alone tell. */

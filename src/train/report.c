@@ -340,7 +340,7 @@ lk_status lk_report_phases(lk_run *run, int64_t samples, lk_str *text)
     for (int r = 0; r < ranks; r++) total += all[r * WIDTH + LK_PHASES];
     lk_str_append(text, "phase            min s      avg s      max s   share\n");
     for (int phase = 0; phase < LK_PHASES; phase++) {
-        double low = INFINITY, high = 0, sum = 0;
+        double low = HUGE_VAL, high = 0, sum = 0;
         for (int r = 0; r < ranks; r++) {
             double s = all[r * WIDTH + phase];
             low = fmin(low, s);

@@ -144,7 +144,7 @@ static bool dead(const lk_watchdog *w, int rank_on_host)
  * stopped. */
 static double quiet_seconds(const lk_watchdog *w)
 {
-    double least = INFINITY, oldest_beat = 0;
+    double least = HUGE_VAL, oldest_beat = 0;
     bool   starting = false;
     for (int i = 0; i < w->n; i++) {
         if (has_left(w, i)) continue;

@@ -15,7 +15,7 @@ static const lk_network DOCKER = {
 
 static bool allowed(const lk_network *network, const char *include, const char *exclude)
 {
-    lk_network_settings settings = {{0}};
+    lk_network_settings settings = {.include = ""};
     snprintf(settings.include, sizeof settings.include, "%s", include);
     snprintf(settings.exclude, sizeof settings.exclude, "%s", exclude);
     return lk_network_allowed(network, &settings);
@@ -61,7 +61,7 @@ static void a_host_is_described_by_what_mpi_may_use(void **state)
 {
     (void)state;
     lk_network          all[] = {LO, E0, DOCKER};
-    lk_network_settings settings = {{0}};
+    lk_network_settings settings = {.include = ""};
     lk_str              text;
     lk_str_init(&text);
     lk_network_describe(all, 3, &settings, &text);

@@ -79,8 +79,8 @@ static void a_value_that_is_not_finite_shows(void **state)
         for (int at = 0; at < 70; at++) {
             fill();
             a[at] = bad[k];
-            assert_false(isfinite(lk_tile_squares(70, a)));
-            assert_false(isfinite(lk_tile_add_squares(70, a, b, y)));
+            assert_false((bool)isfinite(lk_tile_squares(70, a)));
+            assert_false((bool)isfinite(lk_tile_add_squares(70, a, b, y)));
             assert_int_equal(lk_tile_count_bad(70, a), 1);
             assert_int_equal(lk_tile_count_bad(70, y), 1);
         }
