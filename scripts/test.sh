@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/install.sh
-scripts/build.sh build
+scripts/build.sh build -DLK_TESTS=ON
 if [ "$(id -u)" = 0 ]; then # Open MPI wants to be told that this is a container and not a mistake
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 fi
