@@ -48,8 +48,8 @@ echo "+ build/lockstep eval $run"
 build/lockstep eval $run
 cat <<TEXT
 
-The run is in $run. Next:
-  build/lockstep inspect $run                                    what is in it, and the hash of its parameters
-  $launch build/lockstep train $example/cnn.yaml --run $run-10     all ten epochs, 0.92 on the test split
+The run is in $run. Next, what is in it, with the hash of its parameters; predictions; all ten epochs, 0.92 on the test split:
+  build/lockstep inspect $run
   build/lockstep predict $run $example/fashion-mnist.h5:/test -o predictions.h5
+  $launch build/lockstep train $example/cnn.yaml --run $run-10
 TEXT
