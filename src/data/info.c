@@ -1,11 +1,13 @@
 /* data info: what is in a file, without a configuration. */
 #include "data/import.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/alloc.h"
 #include "data/decode.h"
 #include "data/listing.h"
+#include "data/recipe.h"
 
 static const char *storage_of(const lk_h5_info *info)
 {
@@ -83,8 +85,46 @@ static lk_status list_classes(lk_h5 *file, const char *group, lk_str *out)
     for (int64_t i = 0; i < n && i < 20; i++) lk_str_printf(out, "%s %s", i ? "," : "", names[i]);
     lk_str_append(out, n > 20 ? ", ...\n" : "\n");
 done:
-    for (int64_t i = 0; i < n; i++) lk_free(&names[i]);
-    lk_free(&names);
+    lk_texts_free(&names, n);
+    return st;
+}
+
+/* "colour (3 words: blue, green, red)" for a category, the name alone for a number. */
+static lk_status list_column(lk_h5 *file, const char *group, const char *column, bool words, lk_str *out)
+{
+    lk_status st = LK_OK;
+    char      attribute[LK_NAME_BYTES + 16], **word = NULL;
+    int64_t   n = 0;
+    lk_str_append(out, column);
+    if (!words) return LK_OK;
+    snprintf(attribute, sizeof attribute, "dictionary_%s", column);
+    LK_TRY(lk_h5_get_texts(file, group, attribute, &word, &n));
+    lk_str_printf(out, " (%lld word%s:", (long long)n, n == 1 ? "" : "s");
+    for (int64_t i = 0; i < n && i < 8; i++) lk_str_printf(out, "%s %s", i ? "," : "", word[i]);
+    lk_str_append(out, n > 8 ? ", ...)" : ")");
+done:
+    lk_texts_free(&word, n);
+    return st;
+}
+
+/* Columns of an imported table. */
+static lk_status list_columns(lk_h5 *file, const char *group, lk_str *out)
+{
+    lk_status st = LK_OK;
+    char    **names = NULL, **kinds = NULL;
+    int64_t   n = 0, n_kinds = 0;
+    if (!lk_h5_is_group(file, group) || !lk_h5_has_attribute(file, group, "kinds")) return LK_OK;
+    LK_TRY(lk_h5_get_texts(file, group, "columns", &names, &n));
+    LK_TRY(lk_h5_get_texts(file, group, "kinds", &kinds, &n_kinds));
+    lk_str_printf(out, "%s: %lld columns: ", group, (long long)n);
+    for (int64_t i = 0; i < n && i < n_kinds; i++) {
+        if (i) lk_str_append(out, ", ");
+        LK_TRY(list_column(file, group, names[i], strcmp(kinds[i], "categorical") == 0, out));
+    }
+    lk_str_append(out, "\n");
+done:
+    lk_texts_free(&names, n);
+    lk_texts_free(&kinds, n_kinds);
     return st;
 }
 
@@ -106,7 +146,10 @@ lk_status lk_data_info(const char *where, int json, char **text)
     LK_TRY(list_datasets(&listing, json, &out));
     if (json) lk_str_append(&out, "\n]}\n");
     for (int i = 0; !json && i < listing.n; i++)
-        if (listing.is_group[i]) LK_TRY(list_classes(listing.h5, listing.path[i], &out));
+        if (listing.is_group[i]) {
+            LK_TRY(list_columns(listing.h5, listing.path[i], &out));
+            LK_TRY(list_classes(listing.h5, listing.path[i], &out));
+        }
     LK_TRY(lk_give_text(&out, text));
 done:
     lk_str_clear(&out);

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "core/alloc.h"
+#include "core/log.h"
 #include "data/csv.h"
 #include "data/npy.h"
 #include "data/set.h"
@@ -122,6 +123,27 @@ static void read_words(const lk_csv *csv, int column, const lk_cell *cell, int64
     }
 }
 
+/* Words that no training row had, and missing cells, are no error: but whoever mistyped a word wants to know. */
+static void tell_unseen(const lk_csv *csv, const lk_recipe *recipe, const char *file, const double *values)
+{
+    int64_t     missing = 0, unseen = 0;
+    const char *word = NULL, *column = NULL;
+    for (int i = 0; i < recipe->n_cells; i++)
+        for (int64_t row = 0; row < csv->n_rows; row++) {
+            double value = values[row * recipe->n_cells + i];
+            missing += isnan(value) != 0;
+            if (recipe->cell[i].kind != LK_CELL_CATEGORY || !(value < 0) || unseen++) continue;
+            column = recipe->cell[i].name;
+            word = lk_csv_cell(csv, row, lk_csv_column(csv, column));
+        }
+    if (missing)
+        lk_log_info("%s: %lld cell%s missing", file, (long long)missing, missing == 1 ? " is" : "s are");
+    if (unseen)
+        lk_log_info("%s: %lld cell%s hold%s a word that no training row has, '%s' in column '%s'%s", file,
+                    (long long)unseen, unseen == 1 ? "" : "s", unseen == 1 ? "s" : "", word, column,
+                    unseen == 1 ? "" : " and others");
+}
+
 /* Table columns go by name, in any order among others; the values of an array go by place. */
 static lk_status csv_input(const lk_csv *csv, const lk_recipe *recipe, const char *file, int64_t width,
                            double *values)
@@ -140,6 +162,7 @@ static lk_status csv_input(const lk_csv *csv, const lk_recipe *recipe, const cha
         else
             LK_TRY(read_numbers(csv, file, column, width, i, values));
     }
+    tell_unseen(csv, recipe, file, values);
 done:
     return st;
 }

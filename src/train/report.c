@@ -81,8 +81,9 @@ void lk_report_header(lk_run *run, lk_str *text)
     header_data(run, text);
     lk_str_printf(text, "model       %lld parameters, %s a sample forward and backward\n",
                   (long long)spans->n_parameters, flops_text(run->flops_sample, flops));
-    lk_str_printf(text, "memory      %s shared per host, %s activations per rank\n",
-                  bytes_text(info.window_bytes, shared),
+    lk_str_append(text, "memory      ");
+    if (info.window_bytes) lk_str_printf(text, "%s shared per host, ", bytes_text(info.window_bytes, shared));
+    lk_str_printf(text, "%s activations per rank\n",
                   bytes_text(lk_work_bytes(run->work) + lk_work_bytes(run->evaluate_work), own));
 }
 

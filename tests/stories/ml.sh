@@ -17,6 +17,7 @@ exits 0
 answers "3 classes"
 type_in lockstep inspect things.h5
 exits 0
+answers "/train: 4 columns: width, height, colour (3 words: blue, green, red), maker (3 words: A, B, C & D)"
 
 echo "# A first configuration from the data, then one of my own with the words I know."
 type_in lockstep config init things.h5
@@ -64,5 +65,7 @@ echo "# A file of today, with a maker nobody has seen and a missing cell."
 printf 'maker,colour,height,width\nA,red,1.0,3.5\nnobody,blue,1,\n' >today.csv
 type_in lockstep predict runs/things today.csv -o today.h5
 exits 0
+says "today.csv: 1 cell is missing"
+says "today.csv: 1 cell holds a word that no training row has, 'nobody' in column 'maker'"
 type_in h5dump -d /class today.h5
 exits 0
