@@ -67,7 +67,7 @@ fuzz() {
 }
 
 oracle() {
-    scripts/venv.sh && scripts/build.sh build -DLK_TESTS=ON &&
+    scripts/venv.sh && scripts/build.sh build -DLK_TESTS=ON && scripts/tabular.sh &&
         ctest --test-dir build -L '^oracle$' -j "$(nproc)" --no-tests=error --output-on-failure && tested &&
         ! grep -q '\*\*\*Skipped' "$logs/oracle.log"
 }
