@@ -29,3 +29,9 @@ exits 65
 says "the fit needs several"
 lockstep scaling project fit.csv --hosts 0
 exits 2
+
+lockstep scaling project fit.csv --hosts 2 --bytes 400k,2M
+cp out predicted.csv
+run "$LK_SOURCE/scripts/scaling/check.sh" predicted.csv fit.csv
+exits 0
+answers_like '^2 predictions: mean error [0-9.]+ %, worst [0-9.]+ %'
