@@ -20,7 +20,7 @@ extern "C" {
     X(LK_E_USAGE, 2, "command line")                                                                         \
     X(LK_E_CONFIG, 2, "configuration")                                                                       \
     X(LK_E_SHAPE, 2, "shapes do not fit")                                                                    \
-    X(LK_E_DATA, 65, "bad or corrupt input file")                                                            \
+    X(LK_E_DATA, 65, "input file")                                                                           \
     X(LK_E_NEWER, 65, "file of a newer version")                                                             \
     X(LK_E_BUG, 70, "internal error")                                                                        \
     X(LK_E_MPI, 70, "MPI error")                                                                             \

@@ -34,10 +34,14 @@ void lk_h5_unlock(void)
     pthread_mutex_unlock(&mutex);
 }
 
+/* HDF5's last word; where a call to the system failed, what the system said. */
 static herr_t innermost(unsigned n, const H5E_error2_t *error, void *context)
 {
+    static const char mark[] = "error message = '";
+    const char       *text = error->desc ? error->desc : "", *said = strstr(text, mark);
     (void)n;
-    snprintf(context, 256, "%s", error->desc ? error->desc : "");
+    if (said) text = said + strlen(mark);
+    snprintf(context, 256, "%.*s", said ? (int)strcspn(text, "'") : (int)strlen(text), text);
     return 0;
 }
 

@@ -2,7 +2,7 @@
 # another number of ranks, more epochs, predictions. The output is what she reads.
 . "$(dirname "$0")/../cli/lib.sh"
 unset -f lockstep
-show() { echo "\$ $command"; cat out err; echo; }
+show() { echo "\$ ${command/"$mpi"/mpirun -n}"; cat out err; echo; }
 type_in() { run "$@"; show; }
 PATH=$(dirname "$LOCKSTEP"):$PATH
 
