@@ -7,10 +7,13 @@
 #include "kernels/set.h"
 
 enum {
-    PANEL_ROWS = 1024, /* rows that a tile of the result runs over before it leaves the registers */
-    LEFT_ROWS =
-        1 << 7, /* columns of d_y that a copy of that many rows holds: 512 KB, in the second-level cache */
-    STACK_TILES = 12 /* values waiting for their right sibling: 1,024 lanes of one row make 11 */
+    NODE_ROWS = 1024,      /* rows that a tile of the result runs over before it leaves the registers */
+    LEFT_FLOATS = 1 << 18, /* of d_y in a copy: 1 MB, read once for each block of columns */
+    BLOCK_PANELS = 4, /* panels of x that a tile's rows of d_y, then in the first-level cache, are used for */
+    BLOCK_SIDE = 256, /* rows and columns of d_w whose lanes are folded in memory */
+    COPIED_ROWS = 16, /* at a time, so that each line of the cache is read once */
+    SPILL = 16,       /* floats that the last row of a copy may write beyond its end: less than a vector */
+    STACK_TILES = 12  /* values waiting for their right sibling: 1,024 lanes of one row make 11 */
 };
 
 typedef struct weight_work {
@@ -18,21 +21,24 @@ typedef struct weight_work {
     const int64_t *start;
     int64_t        n, k;
     const float   *d_y, *x;
-    float         *right; /* [PANEL_ROWS][width]: a panel of x */
-    float *left; /* [LEFT_ROWS][PANEL_ROWS]: columns of d_y copied, where they are not read in place */
-    /* the panel of columns in work, for nodes that are folded in memory */
-    int64_t column;
-    int     cols, vectors;
+    float         *right; /* [BLOCK_PANELS][NODE_ROWS][width]: panels of x */
+    float         *left;  /* [LEFT_FLOATS]: columns of d_y, tile by tile */
+    /* the block of d_w in work, where it is folded in memory */
+    int64_t j, units, column, cols;
 } weight_work;
 
-/* One node of at most PANEL_ROWS rows, in work. */
+/* One node of at most NODE_ROWS rows, in work. */
 typedef struct node_work {
     const weight_work  *all;
     const lk_fold_leaf *leaves;
     int                 n_leaves;
     int64_t             first, rows;
-    bool                copied; /* d_y */
 } node_work;
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
 
 static int64_t rows_of(const weight_work *w, int lo, int size)
 {
@@ -45,10 +51,15 @@ static int64_t tiles_of(int64_t units)
     return (units + lk_set->rows - 1) / lk_set->rows;
 }
 
-/* Rows of d_y that far apart drive each other out of the cache. */
-static bool copies(int64_t n)
+/* Copy of the tile of units from `at`, the s-th. */
+static float *left_tile(const node_work *node, int64_t s, int64_t at)
 {
-    return n % LK_BAD_STRIDE == 0;
+    return node->all->left + at * node->rows + s * SPILL;
+}
+
+static int64_t panel_width(int64_t cols)
+{
+    return (cols > lk_set->lanes ? 2 : 1) * lk_set->lanes;
 }
 
 /* Columns j .. j+units-1 of d_y, tile by tile as [rows][units of the tile]. */
@@ -56,10 +67,29 @@ static void copy_left(const node_work *node, int64_t j, int64_t units)
 {
     const weight_work *w = node->all;
     const int64_t      tiles = tiles_of(units);
-    for (int64_t s = 0; s < tiles; s++) {
-        const int64_t at = s * units / tiles, high = (s + 1) * units / tiles - at;
-        lk_set->copy(node->rows, high, w->d_y + node->first * w->n + j + at, w->n, w->left + at * node->rows,
-                     high);
+    const float       *d_y = w->d_y + node->first * w->n + j;
+    for (int64_t r = 0; r < node->rows; r += COPIED_ROWS) {
+        const int64_t rows = least(COPIED_ROWS, node->rows - r);
+        for (int64_t s = 0; s < tiles; s++) {
+            const int64_t at = s * units / tiles, high = (s + 1) * units / tiles - at;
+            lk_set->copy(rows, high, d_y + r * w->n + at, w->n, left_tile(node, s, at) + r * high, high);
+        }
+    }
+}
+
+/* Columns column .. column+cols-1 of x, panel by panel as [rows][width]; only the last panel may be narrower. */
+static void copy_right(const node_work *node, int64_t column, int64_t cols)
+{
+    const weight_work *w = node->all;
+    const int64_t      full = 2 * lk_set->lanes;
+    const float       *x = w->x + node->first * w->k + column;
+    for (int64_t r = 0; r < node->rows; r += COPIED_ROWS) {
+        const int64_t rows = least(COPIED_ROWS, node->rows - r);
+        for (int64_t at = 0; at < cols; at += full) {
+            const int64_t width = panel_width(cols - at);
+            lk_set->copy(rows, least(width, cols - at), x + r * w->k + at, w->k,
+                         w->right + at * node->rows + r * width, width);
+        }
     }
 }
 
@@ -84,7 +114,6 @@ static void tile_of_node(const node_work *node, int high, int vectors, const lk_
         lk_tile_call        t = *call;
         t.a += (leaf->first - node->first) * t.col_a;
         t.b += (leaf->first - node->first) * t.ldb;
-        if (t.ahead) t.ahead += (leaf->first - node->first) * t.ahead_step;
         t.k = leaf->rows;
         t.merges = leaf->merges;
         t.left = stack + (depth - 1) * LK_TILE_FLOATS;
@@ -99,43 +128,33 @@ static void tile_of_node(const node_work *node, int high, int vectors, const lk_
     }
 }
 
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int panel_vectors(const weight_work *w, int64_t column)
-{
-    return w->k - column > lk_set->lanes ? 2 : 1;
-}
-
 /*
- * The panel of columns from `column` of units j .. j+units-1; `target` says where unit j goes. Its first tile
- * asks for the rows of the next panel.
+ * A block of d_w over the rows of a node: units of which copy_left made a copy, columns column ..
+ * column+cols-1. target: c, ldc and flags of the block.
  */
-static void node_panel(const node_work *node, int64_t j, int64_t units, int64_t column,
+static void node_block(const node_work *node, int64_t units, int64_t column, int64_t cols,
                        const lk_tile_call *target)
 {
     const weight_work *w = node->all;
-    const int64_t      tiles = tiles_of(units);
-    const float       *x = w->x + node->first * w->k + column;
-    const int          vectors = panel_vectors(w, column), width = vectors * lk_set->lanes;
-    const int          cols = (int)least(width, w->k - column);
+    const int64_t      tiles = tiles_of(units), full = 2 * lk_set->lanes;
     lk_tile_call       t = *target;
-    lk_set->copy(node->rows, cols, x, w->k, w->right, width);
     t.row_a = t.segments = 1;
-    t.b = w->right;
-    t.ldb = width;
     t.beta = 1.0f;
-    t.ahead = column + cols < w->k ? x + cols : NULL;
-    t.ahead_step = w->k;
-    for (int64_t s = 0; s < tiles; s++) {
-        const int64_t at = s * units / tiles, high = (s + 1) * units / tiles - at;
-        t.a = node->copied ? w->left + at * node->rows : w->d_y + node->first * w->n + j + at;
-        t.col_a = node->copied ? high : w->n;
-        t.c = target->c + at * t.ldc;
-        tile_of_node(node, (int)high, vectors, &t);
-        t.ahead = NULL;
+    for (int64_t from = 0, some; from < cols; from += some) {
+        some = least(BLOCK_PANELS * full, cols - from);
+        copy_right(node, column + from, some);
+        for (int64_t s = 0; s < tiles; s++) {
+            const int64_t at = s * units / tiles, high = (s + 1) * units / tiles - at;
+            t.a = left_tile(node, s, at);
+            t.col_a = high;
+            for (int64_t c = 0; c < some; c += full) {
+                t.ldb = panel_width(some - c);
+                t.cols = (int)least(t.ldb, some - c);
+                t.b = w->right + c * node->rows;
+                t.c = target->c + at * t.ldc + from + c;
+                tile_of_node(node, (int)high, (int)(t.ldb / lk_set->lanes), &t);
+            }
+        }
     }
 }
 
@@ -147,66 +166,69 @@ static void plan_node(node_work *node, const weight_work *w, int lo, int size, l
     node->rows = leaves[node->n_leaves - 1].first + leaves[node->n_leaves - 1].rows - node->first;
 }
 
-/* All lanes, of at most PANEL_ROWS rows together, into d_w: no sum of a lane leaves the registers but for the
+/* All lanes, of at most NODE_ROWS rows together, into d_w: no sum of a lane leaves the registers but for the
  * stack. */
 static void small_batch(const weight_work *w, bool add, float *d_w)
 {
-    lk_fold_leaf leaves[PANEL_ROWS];
+    lk_fold_leaf leaves[NODE_ROWS];
     node_work    node;
     plan_node(&node, w, 0, lk_fold_size(w->n_lanes), leaves);
-    node.copied = copies(w->n);
-    const int64_t block = node.copied ? LEFT_ROWS : w->n;
-    for (int64_t j = 0; j < w->n; j += block) {
-        const int64_t units = least(block, w->n - j);
-        if (node.copied) copy_left(&node, j, units);
-        for (int64_t column = 0, cols; column < w->k; column += cols) {
-            cols = least(panel_vectors(w, column) * lk_set->lanes, w->k - column);
-            const lk_tile_call target = {.c = d_w + j * w->k + column,
-                                         .ldc = w->k,
-                                         .cols = (int)cols,
-                                         .flags = add ? LK_TILE_ADD_C : 0};
-            node_panel(&node, j, units, column, &target);
-        }
+    for (int64_t j = 0, units; j < w->n; j += units) {
+        const lk_tile_call target = {.c = d_w + j * w->k, .ldc = w->k, .flags = add ? LK_TILE_ADD_C : 0};
+        units = least(LEFT_FLOATS / node.rows / lk_set->rows * lk_set->rows, w->n - j);
+        copy_left(&node, j, units);
+        node_block(&node, units, 0, w->k, &target);
     }
 }
 
-/* One panel of a node, or of a lane of more rows, whose chains then go on in `value` [n][width] from piece to
- * piece. */
-static bool column_leaf(void *context, int lo, int size, float *value)
+/* The block in work of a node, or of a lane of more rows, whose chains then go on in `value` [units][cols] from
+ * piece to piece. */
+static bool block_leaf(void *context, int lo, int size, float *value)
 {
     const weight_work *w = context;
-    const int          width = w->vectors * lk_set->lanes;
-    lk_fold_leaf       leaves[PANEL_ROWS];
-    lk_tile_call       target = {.c = value, .ldc = width, .cols = width};
+    lk_fold_leaf       leaves[NODE_ROWS];
+    lk_tile_call       target = {.c = value, .ldc = w->cols};
     node_work          node;
-    if (rows_of(w, lo, size) <= PANEL_ROWS) {
+    if (rows_of(w, lo, size) <= NODE_ROWS) {
         plan_node(&node, w, lo, size, leaves);
-        node_panel(&node, 0, w->n, w->column, &target);
+        copy_left(&node, w->j, w->units);
+        node_block(&node, w->units, w->column, w->cols, &target);
         return true;
     }
     if (size > 1) return false;
-    for (int64_t r = w->start[lo], end = w->start[lo + 1]; r < end; r += PANEL_ROWS) {
-        const int64_t     piece[2] = {r, least(end, r + PANEL_ROWS)};
-        const weight_work part = {1, piece, w->n, w->k, w->d_y, w->x, w->right, NULL, 0, 0, 0};
+    for (int64_t r = w->start[lo], end = w->start[lo + 1]; r < end; r += NODE_ROWS) {
+        const int64_t piece[2] = {r, least(end, r + NODE_ROWS)};
+        weight_work   part = *w;
+        part.n_lanes = 1;
+        part.start = piece;
         plan_node(&node, &part, 0, 1, leaves);
-        node_panel(&node, 0, w->n, w->column, &target);
+        copy_left(&node, w->j, w->units);
+        node_block(&node, w->units, w->column, w->cols, &target);
         target.flags = LK_TILE_START_C;
     }
     return true;
 }
 
+static void store(int64_t n, const float *value, bool add, float *target)
+{
+    if (add)
+        lk_vec_add(n, target, value, target);
+    else
+        memcpy(target, value, (size_t)n * sizeof *target);
+}
+
 static void large_batch(weight_work *w, bool add, float *d_w, float *value)
 {
-    for (w->column = 0; w->column < w->k; w->column += w->cols) {
-        w->vectors = panel_vectors(w, w->column);
-        const int          width = w->vectors * lk_set->lanes;
-        const lk_fold_work fold = {w->n_lanes, w->start, w->n * width, column_leaf, w};
-        w->cols = (int)least(width, w->k - w->column);
-        lk_fold_buffers(&fold, 0, lk_fold_size(w->n_lanes), value);
-        for (int64_t j = 0; j < w->n; j++) {
-            const float *from = value + j * width;
-            float       *to = d_w + j * w->k + w->column;
-            for (int l = 0; l < w->cols; l++) to[l] = add ? to[l] + from[l] : from[l];
+    for (w->j = 0; w->j < w->n; w->j += w->units) {
+        w->units = least(BLOCK_SIDE, w->n - w->j);
+        for (w->column = 0; w->column < w->k; w->column += w->cols) {
+            w->cols = least(BLOCK_SIDE, w->k - w->column);
+            const lk_fold_work fold = {w->n_lanes, w->start, w->units * w->cols, block_leaf, w};
+            lk_fold_buffers(&fold, 0, lk_fold_size(w->n_lanes), value);
+            for (int64_t i = 0; i < w->units; i++) {
+                float *to = d_w + (w->j + i) * w->k + w->column;
+                store(w->cols, value + i * w->cols, add, to);
+            }
         }
     }
 }
@@ -228,19 +250,22 @@ static bool bias_leaf(void *context, int lo, int size, float *value)
     return size == 1;
 }
 
-static void store(int64_t n, const float *value, bool add, float *target)
+static int64_t right_floats(void)
 {
-    if (add)
-        lk_vec_add(n, target, value, target);
-    else
-        memcpy(target, value, (size_t)n * sizeof *target);
+    return BLOCK_PANELS * NODE_ROWS * 2 * lk_set->lanes;
+}
+
+static int64_t left_floats(int64_t n)
+{
+    return least(LEFT_FLOATS, NODE_ROWS * n) + tiles_of(n) * SPILL;
 }
 
 int64_t lk_dense_weight_scratch(int n_lanes, int64_t n, int64_t k)
 {
     if (lk_set->products_by_blas) return lk_fold_levels(n_lanes) * n * k;
-    const int64_t left = copies(n) ? LEFT_ROWS * PANEL_ROWS + LK_TILE_MAX_WIDTH : 0;
-    return (PANEL_ROWS + lk_fold_levels(n_lanes) * n) * 2 * lk_set->lanes + left;
+    const int64_t block = least(BLOCK_SIDE, n) * least(BLOCK_SIDE, k), levels = lk_fold_levels(n_lanes);
+    const int64_t bias = levels * n, product = right_floats() + left_floats(n) + levels * block;
+    return bias > product ? bias : product;
 }
 
 void lk_dense_backward_weight(int n_lanes, const int64_t *start, int64_t n, int64_t k, const float *d_y,
@@ -265,9 +290,9 @@ void lk_dense_backward_weight(int n_lanes, const int64_t *start, int64_t n, int6
         return;
     }
     w.right = scratch;
-    w.left = w.right + PANEL_ROWS * 2 * lk_set->lanes; /* the room of the values: it takes one or the other */
-    if (rows_of(&w, 0, size) <= PANEL_ROWS)
+    w.left = w.right + right_floats();
+    if (rows_of(&w, 0, size) <= NODE_ROWS)
         small_batch(&w, add, d_w);
     else
-        large_batch(&w, add, d_w, w.left);
+        large_batch(&w, add, d_w, w.left + left_floats(n));
 }

@@ -265,6 +265,21 @@ static void long_products(void)
     same("dense forward, held transposed", out, other, few * 120);
 }
 
+/* Weight gradients of more than 1,024 rows, in a node and in a lane, and of more than one block of 256 x 256. */
+static void many_rows(void)
+{
+    const int64_t sizes[2][2] = {{260, 40}, {40, 260}}, start[4] = {0, 3, 1030, 1040};
+    for (int i = 0; i < 2; i++) {
+        const int64_t n = sizes[i][0], k = sizes[i][1];
+        fill(a, start[3] * n);
+        fill(c, start[3] * k);
+        lk_dense_backward_weight(3, start, n, k, a, c, false, out, out2, scratch);
+        lk_ref_dense_backward_weight(3, start, n, k, a, c, false, other, other2);
+        same("weight gradient, many rows", out, other, n * k);
+        same("bias gradient, many rows", out2, other2, n);
+    }
+}
+
 /* Left sides of more rows than a block holds (65,536 floats), and rows a multiple of 1,024 floats apart:
  * copied. */
 static void large_left_sides(void)
@@ -460,6 +475,7 @@ CLAIM(dense_lanes_together_are_lanes_alone_and_folded, dense_lanes)
 CLAIM(conv_lanes_together_are_lanes_alone_and_folded, conv_lanes)
 CLAIM(products_beyond_one_block_are_their_twins, long_products)
 CLAIM(blocks_of_rows_and_rows_far_apart_are_their_twins, large_left_sides)
+CLAIM(weight_gradients_of_many_rows_are_their_twins, many_rows)
 CLAIM(convolutions_beyond_one_band_are_their_twins, large_convolutions)
 CLAIM(loops_beyond_one_block_are_their_twins, long_loops)
 CLAIM(elements_and_rows_alone_have_the_same_bits, rows_alone)
@@ -491,6 +507,7 @@ int main(void)
         cmocka_unit_test(lanes_fold_along_the_tree),
         cmocka_unit_test(products_beyond_one_block_are_their_twins),
         cmocka_unit_test(blocks_of_rows_and_rows_far_apart_are_their_twins),
+        cmocka_unit_test(weight_gradients_of_many_rows_are_their_twins),
         cmocka_unit_test(convolutions_beyond_one_band_are_their_twins),
         cmocka_unit_test(loops_beyond_one_block_are_their_twins),
         cmocka_unit_test(elements_and_rows_alone_have_the_same_bits),
