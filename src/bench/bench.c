@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/alloc.h"
 #include "core/clock.h"
@@ -44,7 +45,8 @@ typedef struct figures {
     double  seconds, samples_per_s, gflops,
         yardstick; /* yardstick: GF/s of all ranks' sgemm at the same time */
     double yardstick_before, yardstick_after;
-    double share[LK_PHASES]; /* average over ranks, of the wall time */
+    double cpu_s;            /* processor time of all ranks in the timed steps */
+    double share[LK_PHASES]; /* average over ranks, of the root's wall time */
 } figures;
 
 /* p copies of sgemm at the same time on the p ranks: what the cores give together right now. Collective. */
@@ -87,24 +89,29 @@ static lk_status timed_steps(lk_run *run, double seconds, figures *f)
     LK_TRY(lk_comm_barrier(run->comm));
     lk_phases_start(&run->phases);
     began = lk_clock_seconds();
+    clock_t cpu = clock();
     LK_TRY(steps(run, f->steps));
     lk_phases_enter(&run->phases, LK_PHASE_OTHER);
     f->seconds = lk_clock_seconds() - began;
+    f->cpu_s = (double)(clock() - cpu) / CLOCKS_PER_SEC;
     f->samples_per_s = (double)(f->steps * run->options->batch_size) / f->seconds;
     f->gflops = f->samples_per_s * run->flops_sample / 1e9;
 done:
     return st;
 }
 
+/* What the ranks spent, phase by phase, over what passed on the root's clock: these add up to 1 only if no time is lost. */
 static lk_status shares(lk_run *run, figures *f)
 {
     lk_status st = LK_OK;
     int       p = lk_comm_size(run->comm);
-    double   *all = NULL, total = 0;
+    double   *all = NULL, mine = f->cpu_s;
     LK_TRY(LK_ALLOC(p * LK_PHASES, &all));
     LK_TRY(lk_comm_allgather(run->comm, run->phases.seconds, LK_PHASES, all));
-    for (int i = 0; i < p * LK_PHASES; i++) total += all[i];
-    for (int i = 0; i < p * LK_PHASES; i++) f->share[i % LK_PHASES] += all[i] / total;
+    for (int i = 0; i < p * LK_PHASES; i++) f->share[i % LK_PHASES] += all[i] / (p * f->seconds);
+    LK_TRY(lk_comm_allgather(run->comm, &mine, 1, all));
+    f->cpu_s = 0;
+    for (int r = 0; r < p; r++) f->cpu_s += all[r];
 done:
     lk_free(&all);
     return st;
@@ -115,13 +122,15 @@ static lk_status write_json(const lk_run *run, const figures *f, lk_str *text)
     json_t *phases = json_object();
     for (int i = 0; i < LK_PHASES; i++)
         json_object_set_new(phases, lk_phase_names[i], json_real(f->share[i]));
-    json_t *object = json_pack(
-        "{s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:s, s:o}", "ranks",
-        (json_int_t)lk_comm_size(run->comm), "batch_size", (json_int_t)run->options->batch_size, "lanes",
-        (json_int_t)run->options->lanes, "steps", (json_int_t)f->steps, "seconds", f->seconds,
-        "samples_per_second", f->samples_per_s, "gflops", f->gflops, "sgemm_gflops", f->yardstick,
-        "sgemm_before", f->yardstick_before, "sgemm_after", f->yardstick_after, "share_of_sgemm",
-        f->gflops / f->yardstick, "kernels", lk_kernels_detail(), "phases", phases);
+    json_t *object =
+        json_pack("{s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:s, s:o}", "ranks",
+                  (json_int_t)lk_comm_size(run->comm), "batch_size", (json_int_t)run->options->batch_size,
+                  "lanes", (json_int_t)run->options->lanes, "steps", (json_int_t)f->steps, "seconds",
+                  f->seconds, "samples_per_second", f->samples_per_s, "gflops", f->gflops, "sgemm_gflops",
+                  f->yardstick, "sgemm_before", f->yardstick_before, "sgemm_after", f->yardstick_after,
+                  "share_of_sgemm", f->gflops / f->yardstick, "cpu_seconds_per_sample",
+                  f->cpu_s / (double)(f->steps * run->options->batch_size), "kernels", lk_kernels_detail(),
+                  "phases", phases);
     return lk_bench_dump(object, text);
 }
 
