@@ -1,231 +1,429 @@
-"""Lockstep against PyTorch on the same cores: same model, initial weights, batches and order, interleaved.
+"""Lockstep against PyTorch on the same cores: same model, initial weights, batches and order, interleaved. run.sh calls it.
 
-  compare.py --lockstep BUILD/lockstep --data FASHION.h5 --out DIR [--models mlp,cnn,...] [--rounds 7] [--seconds 3]
+A row goes through four pieces, each a process of its own that leaves a JSON file in OUT/ROW and is not done twice:
+losses   Lockstep writes its step-0 checkpoint, PyTorch starts from it; the losses of 20 steps must agree to 1e-4
+search   PyTorch's configurations, one choice after the other; the fastest is the opponent
+rounds   A B F B A: Lockstep with its defaults, PyTorch, Lockstep with lanes = ranks. The yardstick, sgemm on all ranks at the
+         same time, is read when a round begins and ends; a round whose readings differ by over 5 % is discarded and counted
+costs    start-up to the first step, memory, and the loss against seconds since the programs were started
 
-For each model: (1) Lockstep writes its step-0 checkpoint; PyTorch starts from the same weights; the losses of the first
-20 steps must agree to 1e-4 or the row is void. (2) Every PyTorch configuration is tried once; the fastest is the
-opponent and is named. (3) Rounds A B B A; each of Lockstep's runs reads the yardstick (sgemm on all ranks at the same time)
-before and after; a round whose readings differ by over 5 % is discarded and counted. Medians, spread, Markdown, SVG.
+COMPARE_PREFIX in the environment is a command put before each piece, such as one that keeps other users off the machine.
 """
 import argparse
 import itertools
 import json
 import os
 import pathlib
-import platform
+import shlex
+import shutil
 import statistics
 import subprocess
 import sys
-
-import h5py
-import numpy as np
+import threading
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-FASHION = ("mlp-128", "mlp-32", "cnn-64", "resnet8-64")
-GPT = ("gpt-128-8", "gpt-256-8")
-LINEAR = ("linear-256-128", "linear-4096-128")
+ROWS = ("mlp-128", "mlp-32", "cnn-64", "resnet8-64", "gpt-128-8", "gpt-256-8", "linear-256-128", "linear-4096-128")
+LOSS_STEPS = 20
+AGREEMENT = 1e-4
+STEADY = 0.05  # of the yardstick, within a round
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lockstep", required=True)
-    parser.add_argument("--data", required=True, help="Fashion-MNIST in the plain layout")
-    parser.add_argument("--out", required=True)
-    parser.add_argument("--models", default=",".join(FASHION + GPT + LINEAR))
-    parser.add_argument("--ranks", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("rows", nargs="*", metavar="ROW", default=[], help="of " + " ".join(ROWS))
+    parser.add_argument("--lockstep", required=True, type=pathlib.Path, help="the program")
+    parser.add_argument("--data", required=True, type=pathlib.Path, help="Fashion-MNIST in the plain layout")
+    parser.add_argument("--out", required=True, type=pathlib.Path)
+    parser.add_argument("--ranks", type=int, default=len(os.sched_getaffinity(0)), help="default: all cores of this process")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=3)
-    return parser.parse_args()
+    parser.add_argument("--seconds", type=float, default=1, help="of each measurement")
+    parser.add_argument("--quick", action="store_true", help="2 rounds of a third of a second: does it run, not how fast")
+    parser.add_argument("--piece-seconds", type=float, default=120, help="rounds go on in a new piece after this")
+    parser.add_argument("--piece", choices=PIECES, help="do this alone")
+    args = parser.parse_args()
+    for row in args.rows:
+        if row not in ROWS:
+            parser.error(f"no row {row}: there are {' '.join(ROWS)}")
+    args.rows, args.out = args.rows or list(ROWS), args.out.resolve()
+    if args.quick:
+        args.rounds, args.seconds = 2, 0.3
+    return args
 
 
-class Case:
-    """One row: `mlp-128` is the model mlp with 128 samples a rank."""
+class Row:
+    """`gpt-128-8` is the model gpt-128 with 8 samples a rank."""
 
     def __init__(self, args, name):
         self.args, self.name = args, name
         self.model, per_rank = name.rsplit("-", 1)
+        self.kind, _, self.width = self.model.partition("-")
         self.batch = int(per_rank) * args.ranks
-        self.folder = pathlib.Path(args.out) / name
+        self.folder = args.out / name
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.data = self.make_data()
+        self.made = self.kind in ("gpt", "linear")
+        self.data = self.folder / "data.h5" if self.made else args.data.resolve()
         self.config = self.folder / "config.yaml"
-        template = (HERE / f"{self.model.split('-')[0]}.yaml").read_text()
-        width = self.model.split("-")[1] if "-" in self.model else ""
-        self.config.write_text(template.replace("@DATA@", str(self.data)).replace("@WIDTH@", width)
-                               .replace("@WIDTH4@", str(4 * int(width or 0))).replace("@BATCH@", str(self.batch)))
+
+    def file(self, piece):
+        return self.folder / f"{piece}.json"
+
+    def read(self, piece):
+        return json.loads(self.file(piece).read_text()) if self.file(piece).exists() else None
+
+    def write(self, piece, value):
+        whole = self.folder / "new.json"
+        whole.write_text(json.dumps(value, indent=1))
+        whole.rename(self.file(piece))
+
+    def prepare(self):
+        text = (HERE / f"{self.kind}.yaml").read_text()
+        for word, value in (("@DATA@", self.data), ("@BATCH@", self.batch), ("@WIDTH@", self.width),
+                            ("@WIDTH4@", 4 * int(self.width or 0))):
+            text = text.replace(word, str(value))
+        self.config.write_text(text)
+        if self.made and not self.data.exists():
+            self.make_data()
 
     def make_data(self):
-        if self.name in FASHION:
-            return pathlib.Path(self.args.data).resolve()
-        path = self.folder / "data.h5"
-        if path.exists():
-            return path
+        import h5py
+        import numpy as np
         random = np.random.default_rng(1)
-        with h5py.File(path, "w") as file:
-            if self.model.startswith("gpt"):
+        with h5py.File(self.data, "w") as file:
+            if self.kind == "gpt":
                 tokens = random.integers(0, 96, (2048, 129), dtype=np.int32)
                 file["/train/x"], file["/train/y"] = tokens[:, :-1], tokens[:, 1:]
             else:
-                width = int(self.model.split("-")[1])
-                x = random.standard_normal((8192, width)).astype(np.float32)
-                file["/train/x"] = x
-                file["/train/y"] = (x @ random.standard_normal((width, 1)).astype(np.float32) / width ** 0.5)
-        return path
+                x = random.standard_normal((8192, int(self.width)), dtype=np.float32)
+                truth = random.standard_normal((int(self.width), 1), dtype=np.float32)
+                file["/train/x"], file["/train/y"] = x, x @ truth / np.float32(int(self.width) ** 0.5)
+
+    def checkpoint(self):
+        return self.folder / "losses" / "checkpoints" / "step-00000000.h5"
 
 
-def run(command, **kwargs):
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=900, **kwargs)
+# ---- the two programs ----
+
+def environment():
+    root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"} if os.getuid() == 0 else {}
+    return {**os.environ, **root}
+
+
+def words(command):
+    return [str(part) for part in command]
+
+
+def run(command):
+    done = subprocess.run(words(command), capture_output=True, text=True, env=environment(), check=False)
     if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(map(str, command))}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
+        raise RuntimeError(f"{shlex.join(words(command))}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
     return done.stdout
 
 
-def mpirun(args, *command):
-    root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"} if os.getuid() == 0 else {}
-    return run(["mpirun", "-q", "-n", args.ranks, *command], env={**os.environ, **root})
+def mpirun(row):
+    return ["mpirun", "-q", "-n", row.args.ranks, row.args.lockstep]
 
 
-def lockstep_losses(case, steps=20):
-    """Mean loss of each of the first steps, from the running sums of metrics.jsonl."""
-    folder = case.folder / "losses"
-    mpirun(case.args, case.args.lockstep, "train", case.config, "--run", folder, "--new", "--set", f"train.steps={steps}",
-           "--set", "evaluate.every=1 steps")
-    newest = max(case.folder.glob("losses*"), key=lambda path: path.stat().st_mtime)
-    events = [json.loads(line) for line in (newest / "metrics.jsonl").read_text().splitlines()]
-    means = [event["train"]["loss"] for event in events if event["event"] == "evaluation"]
-    losses = [means[0]] + [(k + 1) * means[k] - k * means[k - 1] for k in range(1, len(means))]
-    return losses, newest / "checkpoints" / "step-00000000.h5"
+def train(row, name, *settings):
+    """Arguments of a training in a fresh run directory of that name."""
+    shutil.rmtree(row.folder / name, ignore_errors=True)
+    return ["train", row.config, "--run", row.folder / name, *(word for item in settings for word in ("--set", item))]
 
 
-def lockstep_bench(case, *sets):
-    options = [part for item in sets for part in ("--set", item)]
-    return json.loads(mpirun(case.args, case.args.lockstep, "bench", case.config, "--json", "--seconds", case.args.seconds, *options))
+def bench(row, *settings):
+    options = [word for item in settings for word in ("--set", item)]
+    return json.loads(run([*mpirun(row), "bench", row.config, "--json", "--seconds", row.args.seconds, *options]))
 
 
-def torch_run(case, checkpoint, options, seconds, losses=0):
-    args = case.args
-    tail = [HERE / "torch_bench.py", "--model", case.model, "--data", case.data, "--checkpoint", checkpoint, "--batch", case.batch,
-            "--seconds", seconds, "--losses", losses, "--threads", args.ranks, *options]
-    if "ddp" in options:
-        launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={args.ranks}"]
-        out = run(launcher + tail, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    else:
-        out = run([sys.executable] + tail)
-    return json.loads(out.strip().splitlines()[-1])
+def mean_losses(events):
+    """Mean loss of each interval between evaluations, from the running means since the epoch's begin that are logged."""
+    losses, sum_before, step_before, epoch_before = [], 0.0, 0, 0
+    for event in events:
+        epoch = int(event["epoch"] - 1e-9)
+        first = event["step"] - round((event["epoch"] - epoch) * event["step"] / event["epoch"])
+        if epoch != epoch_before:
+            sum_before, step_before, epoch_before = 0.0, first, epoch
+        total = event["train"]["loss"] * (event["step"] - first)
+        losses.append((total - sum_before) / (event["step"] - step_before))
+        sum_before, step_before = total, event["step"]
+    return losses
 
 
-def torch_configurations(case):
-    """Every combination that PyTorch's own documentation recommends on CPUs, DDP and one process with all threads."""
-    layout = [[], ["--channels-last"]] if case.model in ("cnn", "resnet8") else [[]]
-    optimizer = [[]] if case.model.startswith("linear") else [["--fused"], ["--foreach"]]
-    compiled = [[], ["--compile"]]
-    for parts in itertools.product(layout, optimizer, compiled):
-        flat = [word for part in parts for word in part]
-        yield ["--mode", "solo", *flat]
-        yield ["--mode", "ddp", "--bucket-view", *flat]
+def evaluations(path):
+    lines = path.read_text().splitlines() if path.exists() else []
+    events = [json.loads(line) for line in lines if line.endswith("}")]
+    return [event for event in events if event["event"] == "evaluation"]
 
 
-def fastest(case, checkpoint):
-    best, tried = None, []
-    for options in torch_configurations(case):
+class Torch:
+    """A running torch_bench.py; `measure` may be called again and again."""
+
+    def __init__(self, row, options, losses=10):
+        self.command = torch_command(row, options, "--losses", losses)
+        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        text=True, env=environment(), start_new_session=True)
+        self.messages = []
+        threading.Thread(target=lambda: self.messages.extend(self.process.stderr), daemon=True).start()
+        self.start = self.answer()
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            self.process.wait()
+            raise RuntimeError(f"{shlex.join(self.command)}\n{''.join(self.messages)[-4000:]}")
+        return json.loads(line)
+
+    def measure(self, seconds):
+        self.process.stdin.write(f"{seconds}\n")
+        self.process.stdin.flush()
+        return self.answer()
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(60)
+
+
+def torch_command(row, options, *more):
+    return words([sys.executable, HERE / "torch_bench.py", "--model", row.model, "--data", row.data, "--checkpoint",
+                  row.checkpoint(), "--batch", row.batch, "--ranks", row.args.ranks, "--started", time.time(), *options, *more])
+
+
+# ---- pieces ----
+
+def difference(ours, theirs):
+    return max(abs(a - b) / abs(b) for a, b in zip(ours, theirs, strict=True))
+
+
+def losses(row):
+    """The row's losses in both programs, and how far PyTorch in one process is from PyTorch over DDP: rounding alone.
+
+    Adam divides by the root of second moments near zero, so in the first steps rounding moves a weight by the whole rate;
+    of networks with batch norm that shows in the losses, also between PyTorch and PyTorch. ResNet-8 is therefore checked
+    by gradient descent, with batch norm over a lane in both programs.
+    """
+    row.prepare()
+    lanes = max(8, 2 ** ((row.batch // 32).bit_length() - 1))
+    part, descent = ([], [])
+    if row.kind == "resnet8":
+        part, descent = ["--lanes", lanes], ["optimizer={sgd: {learning_rate: 1e-3}}"]
+    ours = lockstep_losses(row, *descent)
+    theirs = torch_losses(row, [*part, *(["--descent"] if descent else ["--fused"])])
+    result = {"lockstep": ours, "torch": theirs, "difference": difference(ours, theirs)}
+    adam = torch_losses(row, [*part, "--fused"]) if descent else theirs
+    spread = torch_losses(row, ["--ddp", "--fused", *("--lanes", lanes // row.args.ranks)[:len(part)]])
+    return {**result, "rounding": difference(adam, spread), "adam": difference(lockstep_losses(row), adam)}
+
+
+def lockstep_losses(row, *settings):
+    run([*mpirun(row), *train(row, "losses", f"train.steps={LOSS_STEPS}", "evaluate.every=1 steps", *settings)])
+    return mean_losses(evaluations(row.folder / "losses" / "metrics.jsonl"))
+
+
+def torch_losses(row, options):
+    torch = Torch(row, options, LOSS_STEPS)
+    torch.close()
+    return torch.start["losses"]
+
+
+def combinations(row):
+    """First how the work is spread and laid out; then, around the best of these, one thing at a time."""
+    layouts = [[], ["--channels-last"]] if row.kind in ("cnn", "resnet8") else [[]]
+    return [[*mode, *layout, "--fused"] for mode in ([], ["--ddp", "--bucket-view"]) for layout in layouts]
+
+
+def variations(row, best):
+    without = [word for word in best if word != "--fused"]
+    yield [*best, "--compile"]
+    yield without
+    yield [*without, "--foreach"]
+    if "--ddp" in best:
+        yield [word for word in best if word != "--bucket-view"]
+    if row.kind == "gpt":
+        yield [*best, "--plain-attention"]
+
+
+def rate(row, options):
+    try:
+        torch = Torch(row, options)
+    except RuntimeError as error:
+        return {"options": options, "rate": 0, "error": str(error)[-1000:]}
+    result = max(torch.measure(min(1, row.args.seconds))["samples_per_second"] for _ in range(2))
+    torch.close()
+    return {"options": options, "rate": result}
+
+
+def search(row):
+    """Goes on where a piece before has stopped, after --piece-seconds; `best` stands there when all have been tried."""
+    tried, began = (row.read("search") or {"tried": []})["tried"], time.monotonic()
+
+    def best_of(some):
+        return max(some, key=lambda one: one["rate"])["options"]
+
+    def out_of_time(candidates):
+        for options in candidates:
+            if options not in (one["options"] for one in tried):
+                if time.monotonic() - began > row.args.piece_seconds:
+                    return True
+                tried.append(rate(row, options))
+                row.write("search", {"tried": tried})
+        return False
+
+    first = combinations(row)
+    if out_of_time(first) or out_of_time(variations(row, best_of(tried[:len(first)]))):
+        return {"tried": tried}
+    # What helped an eager or a compiled run alone is taken together as well.
+    if "--compile" in best_of(tried) and out_of_time([[*best_of(one for one in tried if "--compile" not in one["options"]), "--compile"]]):
+        return {"tried": tried}
+    return {"best": best_of(tried), "eager": best_of(one for one in tried if "--compile" not in one["options"]), "tried": tried}
+
+
+def one_round(row, torch):
+    seconds = row.args.seconds
+    a1, b1, free, b2, a2 = (bench(row), torch.measure(seconds), bench(row, f"train.lanes={row.args.ranks}"),
+                            torch.measure(seconds), bench(row))
+
+    def mean(key, one, two):
+        return (one[key] + two[key]) / 2
+
+    return {"lockstep": mean("samples_per_second", a1, a2), "torch": mean("samples_per_second", b1, b2),
+            "free": free["samples_per_second"], "before": a1["sgemm_before"], "after": a2["sgemm_after"],
+            "flops": a1["gflops"] * 1e9 / a1["samples_per_second"], "kernels": a1["kernels"], "lanes": a1["lanes"],
+            "phases": a1["phases"], "lockstep_cpu": mean("cpu_seconds_per_sample", a1, a2),
+            "torch_cpu": mean("cpu_seconds_per_sample", b1, b2)}
+
+
+def steady(entry):
+    return abs(entry["before"] - entry["after"]) <= STEADY * max(entry["before"], entry["after"])
+
+
+def rounds(row):
+    done = row.read("rounds") or {"kept": [], "discarded": []}
+    began = time.monotonic()
+    torch = Torch(row, row.read("search")["best"], LOSS_STEPS)
+    done["torch"] = torch.start
+    while not enough(row, done) and time.monotonic() - began < row.args.piece_seconds:
+        entry = one_round(row, torch)
+        done["kept" if steady(entry) else "discarded"].append(entry)
+        row.write("rounds", done)
+    torch.close()
+    return done
+
+
+def enough(row, done):
+    return len(done["kept"]) >= row.args.rounds or len(done["discarded"]) >= 3 * row.args.rounds
+
+
+def proportional_mebibytes(session):
+    """PSS of each process of a session (pages shared by n processes count 1/n each), launchers left out."""
+    sizes = []
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
         try:
-            rate = torch_run(case, checkpoint, options, min(case.args.seconds, 2))["samples_per_second"]
-        except (RuntimeError, subprocess.TimeoutExpired) as error:
-            tried.append((" ".join(options), None, str(error)[-300:]))
+            name, fields = (process / "stat").read_text().rsplit(")", 1)
+            if int(fields.split()[3]) != session or name.endswith("(mpirun"):
+                continue
+            lines = (process / "smaps_rollup").read_text().splitlines()
+        except (OSError, ValueError):
             continue
-        tried.append((" ".join(options), rate, ""))
-        if best is None or rate > best[0]:
-            best = (rate, options)
-    return best[1], tried
+        sizes.append(next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024)
+    return sizes
 
 
-def agreement(ours, theirs):
-    return max(abs(a - b) / abs(b) for a, b in zip(ours, theirs))
+def peak_memory(command, processes):
+    """Of the process that takes most, while the command runs, its standard input open."""
+    child = subprocess.Popen(words(command), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                             env=environment(), start_new_session=True)
+    peak = 0
+    while child.poll() is None:
+        sizes = proportional_mebibytes(child.pid)
+        if len(sizes) == processes:
+            peak = max(peak, *sizes)
+        time.sleep(0.05)
+    return peak
 
 
-def measure(case):
-    ours, checkpoint = lockstep_losses(case)
-    options, tried = fastest(case, checkpoint)
-    theirs = torch_run(case, checkpoint, options, 0.2, losses=20)["losses"]
-    rounds, discarded = [], 0
-    lanes = f"train.lanes={case.args.ranks}"
-    while len(rounds) < case.args.rounds and discarded < 3 * case.args.rounds:
-        a1, b1 = lockstep_bench(case), torch_run(case, checkpoint, options, case.args.seconds)
-        b2, a2 = torch_run(case, checkpoint, options, case.args.seconds), lockstep_bench(case)
-        free = lockstep_bench(case, lanes)
-        before, after = a1["sgemm_gflops"], a2["sgemm_gflops"]
-        if abs(before - after) > 0.05 * max(before, after):
-            discarded += 1
-            continue
-        mean = lambda a, b, key: (a[key] + b[key]) / 2
-        rounds.append({"lockstep": mean(a1, a2, "samples_per_second"), "torch": mean(b1, b2, "samples_per_second"),
-                       "free": free["samples_per_second"], "share": mean(a1, a2, "share_of_sgemm"),
-                       "pss": b1["pss_mib"], "first": b1["first_step_seconds"]})
-        print(f"{case.name}: round {len(rounds)}: {rounds[-1]['lockstep']:.0f} against {rounds[-1]['torch']:.0f} samples/s",
-              file=sys.stderr)
-    return {"name": case.name, "batch": case.batch, "torch": " ".join(options), "tried": tried, "agreement": agreement(ours, theirs),
-            "rounds": rounds, "discarded": discarded}
+def torch_memory(row, options):
+    torch = Torch(row, options)
+    torch.measure(0.3)
+    peak = max(proportional_mebibytes(torch.process.pid))
+    torch.close()
+    return peak
 
 
-def median(result, key):
-    return statistics.median(entry[key] for entry in result["rounds"])
+def lockstep_start(row, launch):
+    """Of a training of one step with both its checkpoints, until the program has ended: more than up to the first step."""
+    command = [*launch, *train(row, "first", "train.steps=1")]
+    began = time.monotonic()
+    run(command)
+    return time.monotonic() - began
 
 
-def spread(result):
-    ratios = sorted(entry["lockstep"] / entry["torch"] for entry in result["rounds"])
-    return ratios[0], ratios[-1]
+def torch_start(row, options):
+    torch = Torch(row, options)
+    torch.close()
+    return torch.start["first_step_seconds"]
 
 
-def table(results, args):
-    import torch
-    cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.processor())
-    lines = [f"{args.ranks} cores of {cpu}; PyTorch {torch.__version__}; {len(results[0]['rounds'])} rounds A B B A of "
-             f"{args.seconds:g} s, medians.", "",
-             "| model, samples a rank | Lockstep samples/s | PyTorch samples/s | ratio (least ... greatest) | share of sgemm | "
-             "lanes = ranks | losses agree to | PyTorch's best |", "|---|---|---|---|---|---|---|---|"]
-    for result in results:
-        if not result["rounds"]:
-            lines.append(f"| {result['name']} | no quiet round in {result['discarded']} | | | | | | |")
-            continue
-        low, high = spread(result)
-        ratio = median(result, "lockstep") / median(result, "torch")
-        void = "" if result["agreement"] <= 1e-4 or result["name"].startswith("resnet8") else " (void)"
-        lines.append(f"| {result['name']} | {median(result, 'lockstep'):,.0f} | {median(result, 'torch'):,.0f} | "
-                     f"{ratio:.2f} ({low:.2f} ... {high:.2f}){void} | {100 * median(result, 'share'):.0f} % | "
-                     f"{median(result, 'free') / median(result, 'torch'):.2f} | {result['agreement']:.1e} | {result['torch']} |")
-    lines += ["", f"Rounds discarded because the machine changed its speed by over 5 %: {sum(r['discarded'] for r in results)}.", ""]
-    return "\n".join(lines)
+def lockstep_curve(row, steps):
+    """Points (seconds since the start of mpirun, mean loss of 20 steps). The first evaluation seen ties the run's clock to ours."""
+    log = row.folder / "curve" / "metrics.jsonl"
+    command = words([*mpirun(row), *train(row, "curve", f"train.steps={steps}", "evaluate.every=20 steps")])
+    began = time.monotonic()
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
+    offset = None
+    while child.poll() is None and offset is None:
+        time.sleep(0.002)
+        if seen := evaluations(log):
+            offset = time.monotonic() - began - seen[-1]["timing"]["seconds"]
+    if child.wait() != 0:
+        raise RuntimeError(f"{row.name}: the training for the loss curve failed")
+    events = evaluations(log)
+    return [(offset + event["timing"]["seconds"], loss) for event, loss in zip(events, mean_losses(events), strict=True)]
 
 
-def bars(results, path):
-    """A bar chart: ratio to PyTorch per model, the line at 1 drawn."""
-    rows = [(r["name"], median(r, "lockstep") / median(r, "torch")) for r in results if r["rounds"]]
-    height, width, left = 34 * len(rows) + 60, 720, 150
-    scale = (width - left - 90) / max([ratio for _, ratio in rows] + [2])
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" font-size="14">',
-           '<rect width="100%" height="100%" fill="white"/>',
-           f'<text x="{left}" y="22">samples per second, Lockstep / PyTorch on the same cores</text>']
-    for i, (name, ratio) in enumerate(rows):
-        y = 40 + 34 * i
-        out.append(f'<text x="{left - 10}" y="{y + 16}" text-anchor="end">{name}</text>')
-        out.append(f'<rect x="{left}" y="{y}" width="{ratio * scale:.1f}" height="22" fill="#31688e"/>')
-        out.append(f'<text x="{left + ratio * scale + 8:.1f}" y="{y + 16}">{ratio:.2f}</text>')
-    x = left + scale
-    out.append(f'<line x1="{x:.1f}" y1="32" x2="{x:.1f}" y2="{height - 18}" stroke="black" stroke-dasharray="4 3"/>')
-    out.append(f'<text x="{x:.1f}" y="{height - 4}" text-anchor="middle">1 = PyTorch</text></svg>')
-    pathlib.Path(path).write_text("\n".join(out) + "\n")
+def costs(row):
+    found, kept = row.read("search"), (row.read("rounds") or {"kept": []})["kept"]
+    repeats = 1 if row.args.quick else 3
+    best = max(one["rate"] for one in found["tried"])
+    steps = max(40, int((0.5 if row.args.quick else 5) * best / row.batch) // 20 * 20)
+    result = {
+        "start": {"lockstep": statistics.median(lockstep_start(row, [row.args.lockstep]) for _ in range(repeats)),
+                  "mpirun": statistics.median(lockstep_start(row, mpirun(row)) for _ in range(repeats)),
+                  "torch": statistics.median(torch_start(row, ["--fused"]) for _ in range(repeats))},
+        "memory": {"lockstep": peak_memory([*mpirun(row), "bench", row.config, "--seconds", 0.5], row.args.ranks),
+                   "torch": torch_memory(row, found["best"]), "ddp": torch_memory(row, ["--ddp", "--bucket-view", "--fused"])},
+    }
+    if kept and not row.made:
+        result["curves"] = {"Lockstep": lockstep_curve(row, steps),
+                            "PyTorch": json.loads(run(torch_command(row, found["best"], "--curve", steps)))}
+        if found["eager"] != found["best"]:
+            result["curves"]["PyTorch, eager"] = json.loads(run(torch_command(row, found["eager"], "--curve", steps)))
+    return result
+
+
+PIECES = {"losses": losses, "search": search, "rounds": rounds, "costs": costs}
+
+
+def is_done(row, piece):
+    done = row.read(piece)
+    return done is not None and (piece != "search" or "best" in done) and (piece != "rounds" or enough(row, done))
 
 
 def main():
     args = arguments()
-    results = []
-    for name in args.models.split(","):
-        results.append(measure(Case(args, name)))
-        (pathlib.Path(args.out) / "results.json").write_text(json.dumps(results, indent=1))
-    text = table(results, args)
-    (pathlib.Path(args.out) / "compare.md").write_text(text)
-    bars(results, pathlib.Path(args.out) / "compare.svg")
-    print(text)
+    rows = [Row(args, name) for name in args.rows]
+    if args.piece:
+        for row in rows:
+            row.write(args.piece, PIECES[args.piece](row))
+        return
+    for piece, row in itertools.product(PIECES, rows):
+        while not is_done(row, piece):
+            print(f"{row.name}: {piece}", file=sys.stderr, flush=True)
+            options = ["--lockstep", args.lockstep, "--data", args.data, "--out", args.out, "--ranks", args.ranks, "--rounds",
+                       args.rounds, "--seconds", args.seconds, "--piece-seconds", args.piece_seconds, *(["--quick"] if args.quick else [])]
+            command = [sys.executable, HERE / "compare.py", row.name, "--piece", piece, *options]
+            subprocess.run([*shlex.split(os.environ.get("COMPARE_PREFIX", "")), *words(command)], check=True)
+    import report
+    report.write(rows, args)
 
 
 if __name__ == "__main__":

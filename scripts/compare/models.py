@@ -56,9 +56,9 @@ class ResNet8(nn.Module):
 
 
 class GptBlock(nn.Module):
-    def __init__(self, width, heads):
+    def __init__(self, width, heads, sdpa):
         super().__init__()
-        self.heads = heads
+        self.heads, self.sdpa = heads, sdpa
         self.norm_a, self.norm_b = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
@@ -66,23 +66,27 @@ class GptBlock(nn.Module):
     def forward(self, x):
         b, t, d = x.shape
         q, k, v = self.qkv(self.norm_a(x)).view(b, t, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        if self.sdpa:
+            y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        else:
+            future = torch.ones(t, t, dtype=torch.bool, device=x.device).triu(1)
+            y = (q @ k.transpose(-2, -1) * (d // self.heads) ** -0.5).masked_fill(future, -torch.inf).softmax(-1) @ v
         x = x + self.out(y.transpose(1, 2).reshape(b, t, d))
         return x + self.down(F.gelu(self.up(self.norm_b(x))))
 
 
 class Gpt(nn.Module):
-    def __init__(self, width, layers=4, heads=4, tokens=96, context=128):
+    def __init__(self, width, sdpa, layers=4, heads=4, tokens=96, context=128):
         super().__init__()
         self.tokens, self.positions = nn.Embedding(tokens, width), nn.Parameter(torch.zeros(context, width))
-        self.blocks = nn.Sequential(*[GptBlock(width, heads) for _ in range(layers)])
+        self.blocks = nn.Sequential(*[GptBlock(width, heads, sdpa) for _ in range(layers)])
         self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, tokens)
 
     def forward(self, x):
         return self.head(self.norm(self.blocks(self.tokens(x) + self.positions)))
 
 
-def make(name):
+def make(name, sdpa=True):
     if name == "mlp":
         return Mlp()
     if name == "cnn":
@@ -90,7 +94,7 @@ def make(name):
     if name == "resnet8":
         return ResNet8()
     if name.startswith("gpt-"):
-        return Gpt(int(name[4:]))
+        return Gpt(int(name[4:]), sdpa)
     if name.startswith("linear-"):
         return nn.Linear(int(name[7:]), 1)
     raise SystemExit(f"unknown model {name}")

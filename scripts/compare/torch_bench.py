@@ -1,133 +1,180 @@
-"""One timed PyTorch run of one configuration: prints a JSON object. compare.py starts it; it is no program for users.
+"""PyTorch's side of a row: trains from a Lockstep checkpoint, then measures as often as standard input asks for it.
 
-  torch_bench.py --model mlp --data DATA.h5 --checkpoint STEP0.h5 --batch 256 --mode solo|ddp [--compile] [--foreach|--fused]
-                 [--channels-last] --seconds 3 [--losses 20]
+First line of output: {"losses": of the first steps, "first_step_seconds": since --started}. Then for each line of input,
+a number of seconds, one JSON object. compare.py starts it; it is no program for users. With --ddp it starts the other ranks.
 """
 import argparse
 import json
 import os
+import socket
+import subprocess
+import sys
 import time
-
-STARTED = time.time()
-
-import h5py
-import numpy as np
-import torch
-import torch.distributed as dist
-import torch.nn.functional as F
-
-import models
 
 
 def arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", required=True)
     parser.add_argument("--data", required=True)
-    parser.add_argument("--checkpoint", required=True)
-    parser.add_argument("--batch", type=int, required=True, help="global batch")
-    parser.add_argument("--mode", choices=["solo", "ddp"], required=True)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--seconds", type=float, default=3)
-    parser.add_argument("--losses", type=int, default=0)
+    parser.add_argument("--checkpoint", required=True, help="Lockstep's, of step 0")
+    parser.add_argument("--batch", type=int, required=True, help="global")
+    parser.add_argument("--ranks", type=int, required=True, help="of --ddp; else threads")
+    parser.add_argument("--started", type=float, default=time.time(), help="when the caller started this process")
+    parser.add_argument("--losses", type=int, default=10, help="steps before the measurement whose losses are printed")
+    parser.add_argument("--curve", type=int, default=0, help="steps: print (seconds, mean loss) every 20 and leave")
+    parser.add_argument("--lanes", type=int, default=1, help="batch norm over each of these parts of the batch")
+    parser.add_argument("--descent", action="store_true", help="plain gradient descent in the place of Adam")
+    parser.add_argument("--ddp", action="store_true")
+    parser.add_argument("--bucket-view", action="store_true")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--fused", action="store_true")
     parser.add_argument("--foreach", action="store_true")
     parser.add_argument("--channels-last", action="store_true")
-    parser.add_argument("--bucket-view", action="store_true")
+    parser.add_argument("--plain-attention", action="store_true")
     return parser.parse_args()
 
 
-def read_data(args):
-    """All batches as tensors in memory, in file order: PyTorch pays nothing for reading."""
-    with h5py.File(args.data, "r") as file:
-        x, y = np.asarray(file["/train/x"]), np.asarray(file["/train/y"])
-    if args.model.startswith("gpt-"):
-        return torch.from_numpy(x.astype(np.int64)), torch.from_numpy(y.astype(np.int64))
-    if args.model.startswith("linear-"):
-        return torch.from_numpy(x.astype(np.float32)), torch.from_numpy(y.astype(np.float32))
-    images = torch.from_numpy(x.astype(np.float32) / 255).permute(0, 3, 1, 2).contiguous()
-    if args.channels_last:
-        images = images.contiguous(memory_format=torch.channels_last)
-    return images, torch.from_numpy(y.astype(np.int64).reshape(-1))
+def become_a_rank(args):
+    """Returns this process's rank; rank 0 starts the others. One thread and one core each, as mpirun binds Lockstep's."""
+    if not args.ddp:
+        return 0
+    if "RANK" not in os.environ:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = str(free.getsockname()[1])
+        os.environ.update(RANK="0", WORLD_SIZE=str(args.ranks), MASTER_ADDR="127.0.0.1", MASTER_PORT=port, OMP_NUM_THREADS="1")
+        for rank in range(1, args.ranks):
+            subprocess.Popen([sys.executable, *sys.argv], env={**os.environ, "RANK": str(rank)}, stdin=subprocess.DEVNULL,
+                             stdout=subprocess.DEVNULL)
+    rank = int(os.environ["RANK"])
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[rank % len(cores)]})
+    return rank
 
 
-def loss_of(args, output, y):
-    if args.model.startswith("gpt-"):
+def load_libraries():
+    """After become_a_rank, so that all ranks load them at the same time, on their own cores."""
+    global torch, dist, F, h5py, np, models
+    import h5py
+    import numpy as np
+    import torch
+    import torch.distributed as dist
+    import torch.nn.functional as F
+    import models
+
+
+class Trainer:
+    """A model, its optimizer, and all batches as tensors in memory, in file order: PyTorch pays nothing for reading."""
+
+    def __init__(self, args, rank):
+        self.args, self.rank, self.ranks = args, rank, args.ranks if args.ddp else 1
+        self.steps = 0
+        torch.set_num_threads(1 if args.ddp else args.ranks)
+        self.x, self.y = self.read_data()
+        self.model = models.make(args.model, sdpa=not args.plain_attention)
+        models.load(self.model, args.checkpoint)
+        if args.channels_last:
+            self.model = self.model.to(memory_format=torch.channels_last)
+        self.optimizer = self.make_optimizer()
+        if args.ddp:
+            dist.init_process_group("gloo")
+            self.model = torch.nn.parallel.DistributedDataParallel(self.model, gradient_as_bucket_view=args.bucket_view)
+        if args.compile:
+            self.model = torch.compile(self.model)
+
+    def read_data(self):
+        with h5py.File(self.args.data, "r") as file:
+            x, y = np.asarray(file["/train/x"]), np.asarray(file["/train/y"])
+        if self.args.model.startswith("gpt-"):
+            return torch.from_numpy(x.astype(np.int64)), torch.from_numpy(y.astype(np.int64))
+        if self.args.model.startswith("linear-"):
+            return torch.from_numpy(x), torch.from_numpy(y)
+        images = torch.from_numpy(x.astype(np.float32) / 255).permute(0, 3, 1, 2).contiguous()
+        if self.args.channels_last:
+            images = images.contiguous(memory_format=torch.channels_last)
+        return images, torch.from_numpy(y.astype(np.int64).reshape(-1))
+
+    def make_optimizer(self):
+        if self.args.descent:
+            return torch.optim.SGD(self.model.parameters(), lr=1e-3)
+        if self.args.model.startswith("linear-"):
+            return torch.optim.SGD(self.model.parameters(), lr=1e-3, fused=self.args.fused, foreach=self.args.foreach)
+        return torch.optim.Adam(self.model.parameters(), lr=1e-3, fused=self.args.fused, foreach=self.args.foreach)
+
+    def loss(self, x, y):
+        parts = [self.model(part) for part in x.chunk(self.args.lanes)]
+        output = parts[0] if len(parts) == 1 else torch.cat(parts)
+        if self.args.model.startswith("linear-"):
+            return F.mse_loss(output, y)
         return F.cross_entropy(output.reshape(-1, output.shape[-1]), y.reshape(-1))
-    if args.model.startswith("linear-"):
-        return F.mse_loss(output, y)
-    return F.cross_entropy(output, y)
 
+    def step(self):
+        mine = self.args.batch // self.ranks
+        first = self.steps % (len(self.x) // self.args.batch) * self.args.batch + self.rank * mine
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.loss(self.x[first:first + mine], self.y[first:first + mine])
+        loss.backward()
+        self.optimizer.step()
+        self.steps += 1
+        return loss.detach()
 
-def build(args):
-    torch.manual_seed(0)
-    model = models.make(args.model)
-    models.load(model, args.checkpoint)
-    if args.channels_last:
-        model = model.to(memory_format=torch.channels_last)
-    if args.mode == "ddp":
-        dist.init_process_group("gloo")
-        model = torch.nn.parallel.DistributedDataParallel(model, gradient_as_bucket_view=args.bucket_view)
-    if args.model.startswith("linear-"):
-        optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
-    else:
-        kind = {"fused": True} if args.fused else {"foreach": True} if args.foreach else {"foreach": False}
-        optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, **kind)
-    if args.compile:
-        model = torch.compile(model)
-    return model, optimizer
+    def mean_over_ranks(self, loss):
+        if self.ranks > 1:
+            dist.all_reduce(loss)
+        return float(loss) / self.ranks
+
+    def everywhere(self, value):
+        """Rank 0's number on all ranks."""
+        cell = torch.tensor([float(value)], dtype=torch.float64)
+        if self.ranks > 1:
+            dist.broadcast(cell, 0)
+        return cell.item()
+
+    def measure(self, seconds):
+        """At least ten steps, and as many as fit; the number follows from the ten before. Samples/s, CPU seconds a sample."""
+        began = time.perf_counter()
+        for _ in range(3):
+            self.step()
+        steps = int(self.everywhere(max(10, seconds / ((time.perf_counter() - began) / 3))))
+        began, cpu = time.perf_counter(), time.process_time()
+        for _ in range(steps):
+            self.step()
+        self.everywhere(0)
+        took, cpu = time.perf_counter() - began, torch.tensor(time.process_time() - cpu, dtype=torch.float64)
+        if self.ranks > 1:
+            dist.all_reduce(cpu)
+        return {"samples_per_second": steps * self.args.batch / took, "steps": steps, "seconds": took,
+                "cpu_seconds_per_sample": cpu.item() / (steps * self.args.batch)}
+
+    def curve(self, steps, every=20):
+        points, losses = [], []
+        for _ in range(steps // every):
+            losses = [self.step() for _ in range(every)]
+            mean = self.mean_over_ranks(sum(losses) / every)
+            points.append((time.time() - self.args.started, mean))
+        return points
 
 
 def main():
     args = arguments()
-    ranks = int(os.environ.get("WORLD_SIZE", "1")) if args.mode == "ddp" else 1
-    rank = int(os.environ.get("RANK", "0"))
-    torch.set_num_threads(args.threads if args.mode == "solo" else 1)
-    x, y = read_data(args)
-    model, optimizer = build(args)
-    batches = len(x) // args.batch
-    mine = args.batch // ranks
-    step_number = 0
+    rank = become_a_rank(args)
+    load_libraries()
 
-    def step():
-        nonlocal step_number
-        first = step_number % batches * args.batch + rank * mine
-        optimizer.zero_grad(set_to_none=True)
-        loss = loss_of(args, model(x[first:first + mine]), y[first:first + mine])
-        loss.backward()
-        optimizer.step()
-        step_number += 1
-        return loss
+    def say(value):
+        if rank == 0:
+            print(json.dumps(value), flush=True)
 
-    first_step = None
-    losses = []
-    for _ in range(max(10, args.losses)):
-        loss = step().detach()
-        if ranks > 1:
-            dist.all_reduce(loss)
-            loss /= ranks
-        losses.append(float(loss))
-        if first_step is None:
-            first_step = time.time() - STARTED
-    began, cpu = time.perf_counter(), time.process_time()
-    count, flag = 0, torch.zeros(1)
-    while True:
-        step()
-        count += 1
-        if count % 10 == 0:
-            flag[0] = time.perf_counter() - began > args.seconds
-            if ranks > 1:
-                dist.broadcast(flag, 0)
-            if flag[0]:
-                break
-    seconds = time.perf_counter() - began
-    if rank == 0:
-        with open("/proc/self/smaps_rollup") as file:
-            pss = next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
-        print(json.dumps({"samples_per_second": count * args.batch / seconds, "steps": count, "seconds": seconds,
-                          "losses": losses[:args.losses], "first_step_seconds": first_step, "pss_mib": pss / 1024,
-                          "cpu_seconds_per_sample": (time.process_time() - cpu) * ranks / (count * args.batch)}))
-    if ranks > 1:
+    trainer = Trainer(args, rank)
+    if args.curve:
+        say(trainer.curve(args.curve))
+    else:
+        losses = [trainer.mean_over_ranks(trainer.step())]
+        first = time.time() - args.started
+        losses += [trainer.mean_over_ranks(trainer.step()) for _ in range(args.losses - 1)]
+        say({"losses": losses, "first_step_seconds": first, "version": torch.__version__,
+             "capability": torch.backends.cpu.get_cpu_capability()})
+        while seconds := trainer.everywhere((rank == 0 and sys.stdin.readline().strip()) or 0):
+            say(trainer.measure(seconds))
+    if args.ddp:
         dist.destroy_process_group()
 
 

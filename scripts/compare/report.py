@@ -1,0 +1,172 @@
+"""What compare.py measured, as a Markdown table and two SVG charts: OUT/table.md, OUT/chart.svg, OUT/curves.svg."""
+import datetime
+import os
+import pathlib
+import statistics
+import subprocess
+from html import escape
+
+NAMES = {"mlp-128": "MLP 784-512-512-10, 128 a rank", "mlp-32": "MLP, 32 a rank", "cnn-64": "CNN 32-64-fc128, 64 a rank",
+         "resnet8-64": "ResNet-8, 64 a rank", "gpt-128-8": "GPT-mini, width 128, 8 a rank",
+         "gpt-256-8": "GPT-mini, width 256, 8 a rank", "linear-256-128": "linear regression, 256 columns, 128 a rank",
+         "linear-4096-128": "linear regression, 4,096 columns, 128 a rank"}
+BLUE, GREY, LIGHT = "#31688e", "#9a9a9a", "#c9d7e3"
+
+
+class Result:
+    """The figures of a row, medians over its rounds."""
+
+    def __init__(self, row):
+        self.name, self.title = row.name, NAMES[row.name]
+        self.losses, self.search, self.costs = row.read("losses"), row.read("search"), row.read("costs")
+        self.rounds, self.discarded = row.read("rounds")["kept"], len(row.read("rounds")["discarded"])
+        self.first = row.read("rounds")["torch"]
+        self.void = self.losses["difference"] > 1e-4
+
+    def median(self, key):
+        return statistics.median(entry[key] for entry in self.rounds)
+
+    def ratio(self, key="lockstep"):
+        return statistics.median(entry[key] / entry["torch"] for entry in self.rounds)
+
+    def spread(self):
+        ratios = sorted(entry["lockstep"] / entry["torch"] for entry in self.rounds)
+        return ratios[0], ratios[-1]
+
+    def share(self, key):
+        """Of the yardstick, the flops being those that the mathematics needs."""
+        return statistics.median(entry[key] * entry["flops"] / 1e9 / ((entry["before"] + entry["after"]) / 2) for entry in self.rounds)
+
+    def opponent(self):
+        options = set(self.search["best"])
+        parts = ["DDP, one thread a rank" if "--ddp" in options else "one process, all threads",
+                 "compiled" if "--compile" in options else "eager",
+                 "fused" if "--fused" in options else "foreach" if "--foreach" in options else "plain"]
+        extra = {"--channels-last": "channels last", "--bucket-view": "bucket view", "--plain-attention": "no SDPA"}
+        return ", ".join(parts + [text for option, text in extra.items() if option in options])
+
+
+def numeral(value):
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def speed_table(results):
+    lines = ["| | Lockstep, samples/s | PyTorch, samples/s | ratio (least to greatest) | share of yardstick: Lockstep, PyTorch | "
+             "lanes = ranks: ratio | first 20 losses differ by | PyTorch's best configuration |",
+             "|---|--:|--:|--:|--:|--:|--:|---|"]
+    for r in results:
+        if not r.rounds:
+            lines.append(f"| {r.title} | no steady round in {r.discarded} | | | | | | |")
+            continue
+        low, high = r.spread()
+        ratio = "void" if r.void else f"**{r.ratio():.2f}** ({low:.2f} to {high:.2f})"
+        lines.append(f"| {r.title} | {numeral(r.median('lockstep'))} | {numeral(r.median('torch'))} | {ratio} | "
+                     f"{100 * r.share('lockstep'):.0f} %, {100 * r.share('torch'):.0f} % | {r.ratio('free'):.2f} | "
+                     f"{r.losses['difference']:.0e} | {r.opponent()} |")
+    return lines
+
+
+def cost_table(results):
+    lines = ["| | start to first step, s: Lockstep alone, under mpirun; PyTorch | PSS of a rank, MiB: Lockstep; PyTorch's best; DDP | "
+             "CPU seconds per 1,000 samples: Lockstep; PyTorch |", "|---|--:|--:|--:|"]
+    for r in results:
+        if r.costs and r.rounds:
+            start, memory = r.costs["start"], r.costs["memory"]
+            lines.append(f"| {r.title} | {start['lockstep']:.2f}, {start['mpirun']:.2f}; {start['torch']:.2f} | "
+                         f"{memory['lockstep']:.0f}; {memory['torch']:.0f}; {memory['ddp']:.0f} | "
+                         f"{1000 * r.median('lockstep_cpu'):.3g}; {1000 * r.median('torch_cpu'):.3g} |")
+    return lines
+
+
+def machine(args, results):
+    cpu = next(line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name"))
+    version = subprocess.run([args.lockstep, "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
+    compiler = subprocess.run(["g++", "-dumpfullversion"], capture_output=True, text=True, check=True).stdout.strip()
+    some = [r for r in results if r.rounds]
+    yardstick = statistics.median((entry["before"] + entry["after"]) / 2 for r in some for entry in r.rounds)
+    counts = sorted({len(r.rounds) for r in results})
+    return (f"{args.ranks} cores of {cpu} ({os.uname().machine}), {datetime.date.today()}. {version}, kernels "
+            f"{some[0].rounds[0]['kernels']}; PyTorch {some[0].first['version']} ({some[0].first['capability']}), g++ {compiler}. "
+            f"{' to '.join(map(str, sorted({counts[0], counts[-1]})))} rounds a row, medians; "
+            f"{sum(r.discarded for r in results)} rounds discarded because the yardstick moved by over 5 % within them. "
+            f"Yardstick, {args.ranks} sgemm 1024^3 at the same time: {yardstick:.0f} GF/s (median).")
+
+
+def svg(width, height, body):
+    return "\n".join([f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
+                      'font-family="sans-serif" font-size="13">', '<rect width="100%" height="100%" fill="white"/>', *body, "</svg>"]) + "\n"
+
+
+def text(x, y, words, more=""):
+    return f'<text x="{x:.1f}" y="{y:.1f}" {more}>{escape(words)}</text>'
+
+
+def bars(results, args):
+    """Ratio to PyTorch; a whisker from the least to the greatest round, a thin bar for lanes = ranks, a line at 1."""
+    rows = [r for r in results if r.rounds and not r.void]
+    left, width, pitch, top = 330, 900, 46, 66
+    height = top + pitch * len(rows) + 40
+    scale = (width - left - 120) / max(max(r.spread()[1], r.ratio("free"), 2) for r in rows)
+    version = rows[0].first["version"].split("+")[0]
+    body = [text(20, 26, f"Samples per second: Lockstep over PyTorch {version} in its best configuration, same {args.ranks} cores",
+                 'font-size="14" font-weight="bold"'),
+            f'<rect x="{left}" y="40" width="14" height="12" fill="{BLUE}"/>', text(left + 20, 51, "default configuration"),
+            f'<rect x="{left + 180}" y="43" width="14" height="7" fill="{LIGHT}"/>', text(left + 200, 51, "lanes = ranks"),
+            text(left + 310, 51, "whisker: least to greatest round")]
+    for i, r in enumerate(rows):
+        y, (low, high) = top + pitch * i, r.spread()
+        body += [text(left - 12, y + 15, r.title, 'text-anchor="end"'),
+                 text(left - 12, y + 31, f"{100 * r.share('lockstep'):.0f} % of sgemm; PyTorch {100 * r.share('torch'):.0f} %",
+                      f'text-anchor="end" font-size="11" fill="#666"'),
+                 f'<rect x="{left}" y="{y + 2}" width="{r.ratio() * scale:.1f}" height="19" fill="{BLUE}"/>',
+                 f'<rect x="{left}" y="{y + 24}" width="{r.ratio("free") * scale:.1f}" height="8" fill="{LIGHT}"/>',
+                 f'<path d="M{left + low * scale:.1f} {y + 11.5} H{left + high * scale:.1f} M{left + low * scale:.1f} {y + 7} v9 '
+                 f'M{left + high * scale:.1f} {y + 7} v9" stroke="black" fill="none"/>',
+                 text(left + max(high, r.ratio()) * scale + 8, y + 16, f"{r.ratio():.2f}", 'font-weight="bold"')]
+    x = left + scale
+    body += [f'<line x1="{x:.1f}" y1="{top - 6}" x2="{x:.1f}" y2="{height - 30}" stroke="black" stroke-dasharray="4 3"/>',
+             text(x, height - 14, "1 = PyTorch", 'text-anchor="middle"')]
+    return svg(width, height, body)
+
+
+def curves(results):
+    """Loss against seconds since the program was started, one panel a row that trains on real data."""
+    rows = [r for r in results if r.costs and "curves" in r.costs]
+    if not rows:
+        return None
+    panel, height, left, top, bottom = 330, 300, 52, 62, 46
+    colours = {"Lockstep": (BLUE, ""), "PyTorch": ("#c0392b", ""), "PyTorch, eager": ("#c0392b", 'stroke-dasharray="5 3"')}
+    body = []
+    for i, r in enumerate(rows):
+        lines = r.costs["curves"]
+        x0, last = i * panel + left, max(points[-1][0] for points in lines.values())
+        most = max(loss for points in lines.values() for _, loss in points)
+        sx, sy = (panel - left - 16) / last, (height - top - bottom) / most
+        body.append(text(x0, 20, r.title, 'font-weight="bold"'))
+        for k, (name, points) in enumerate(lines.items()):
+            colour, dash = colours[name]
+            path = " ".join(f"{x0 + t * sx:.1f},{height - bottom - loss * sy:.1f}" for t, loss in points)
+            body += [f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.6" {dash}/>',
+                     f'<line x1="{x0 + 92 * k}" y1="38" x2="{x0 + 92 * k + 18}" y2="38" stroke="{colour}" stroke-width="2" {dash}/>',
+                     text(x0 + 92 * k + 22, 42, name, 'font-size="11"')]
+        body.append(f'<path d="M{x0} {top} V{height - bottom} h{panel - left - 16}" stroke="black" fill="none"/>')
+        for tick in range(0, int(last) + 1, max(1, round(last / 5))):
+            body.append(text(x0 + tick * sx, height - bottom + 16, str(tick), 'text-anchor="middle" font-size="11"'))
+        for tick in range(int(most) + 1):
+            body.append(text(x0 - 6, height - bottom - tick * sy + 4, str(tick), 'text-anchor="end" font-size="11"'))
+        body.append(text(x0 + (panel - left) / 2, height - 10, "seconds since the start of the program", 'text-anchor="middle" font-size="11"'))
+        body.append(text(i * panel + 14, (height - bottom + top) / 2, "training loss",
+                         f'font-size="11" text-anchor="middle" transform="rotate(-90 {i * panel + 14} {(height - bottom + top) / 2})"'))
+    return svg(panel * len(rows) + 10, height, body)
+
+
+def write(rows, args):
+    results = [Result(row) for row in rows if row.read("rounds")]
+    out = pathlib.Path(args.out)
+    lines = [machine(args, results), "", *speed_table(results), "", *cost_table(results), ""]
+    (out / "table.md").write_text("\n".join(lines))
+    (out / "chart.svg").write_text(bars(results, args))
+    if drawn := curves(results):
+        (out / "curves.svg").write_text(drawn)
+    print("\n".join(lines))
+    print(f"{out}/table.md, chart.svg, curves.svg")
