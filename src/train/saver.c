@@ -15,16 +15,25 @@
 
 enum { FAILED_WRITES_MOST = 3 };
 
+typedef struct image {
+    lk_checkpoint_writer *writer; /* owned; NULL: none */
+    int64_t               step;
+    bool                  best; /* the best one so far */
+} image;
+
 struct lk_saver {
     char                  folder[PATH_MAX - 64];
     char                  best_path[PATH_MAX];
     char                  path[PATH_MAX];
     int                   keep, logs[LK_SAVER_LOGS];
-    lk_checkpoint_writer *writer;       /* owned; the image in flight */
-    lk_checkpoint_writer *unsaved_best; /* owned; failed before, goes first */
-    bool                  best;         /* the image in flight is the best one so far */
-    bool                  running;
-    double                seconds, slowest; /* of the last write; of the slowest one that was waited for */
+    image                 now;              /* in flight */
+    lk_checkpoint_writer *unsaved_best;     /* owned; failed or overtaken before, goes first */
+    bool                  running;          /* then all above is the helper's */
+    image                 next;             /* waits for the one in flight */
+    lk_checkpoint_writer *next_best;        /* owned; a best image that `next` has overtaken */
+    bool                  overtaken;        /* said already */
+    double                began;            /* the write in flight */
+    double                seconds, slowest; /* of the last write; of the slowest one so far */
     pthread_t             thread;
     atomic_bool           done;
     lk_status             status; /* of the last write, with its message */
@@ -61,14 +70,14 @@ static lk_status sync_logs(const lk_saver *saver)
 
 static lk_status write_best(lk_saver *saver)
 {
-    lk_checkpoint_writer *image = saver->best ? saver->writer : saver->unsaved_best;
-    lk_status             st = image ? lk_checkpoint_commit(image, saver->best_path) : LK_OK;
+    lk_checkpoint_writer *best = saver->now.best ? saver->now.writer : saver->unsaved_best;
+    lk_status             st = best ? lk_checkpoint_commit(best, saver->best_path) : LK_OK;
     if (st == LK_OK) {
         lk_checkpoint_abandon(&saver->unsaved_best);
-    } else if (saver->best) {
+    } else if (saver->now.best) {
         lk_checkpoint_abandon(&saver->unsaved_best);
-        saver->unsaved_best = saver->writer;
-        saver->writer = NULL;
+        saver->unsaved_best = saver->now.writer;
+        saver->now.writer = NULL;
     }
     return st;
 }
@@ -79,7 +88,7 @@ static lk_status write_files(lk_saver *saver)
     double    began = lk_clock_seconds();
     LK_TRY(sync_logs(saver));
     LK_TRY(write_best(saver));
-    LK_TRY(lk_checkpoint_commit(saver->writer, saver->path));
+    LK_TRY(lk_checkpoint_commit(saver->now.writer, saver->path));
     if (lk_checkpoint_prune(saver->folder, saver->keep) != LK_OK)
         lk_log_warn("old checkpoints stay: %s", lk_error_message());
 done:
@@ -112,12 +121,32 @@ static bool start_thread(lk_saver *saver)
 
 static void settle(lk_saver *saver)
 {
-    lk_checkpoint_abandon(&saver->writer);
+    lk_checkpoint_abandon(&saver->now.writer);
     if (saver->seconds > saver->slowest) saver->slowest = saver->seconds;
     saver->failed = saver->status == LK_OK ? 0 : saver->failed + 1;
 }
 
-lk_status lk_saver_wait(lk_saver *saver)
+static void start(lk_saver *saver, image it)
+{
+    char name[32];
+    lk_checkpoint_name(it.step, name);
+    snprintf(saver->path, sizeof saver->path, "%s/%s", saver->folder, name);
+    saver->now = it;
+    if (saver->next_best) {
+        lk_checkpoint_abandon(&saver->unsaved_best);
+        saver->unsaved_best = saver->next_best;
+        saver->next_best = NULL;
+    }
+    saver->began = lk_clock_seconds();
+    atomic_store(&saver->done, false);
+    saver->running = start_thread(saver);
+    if (saver->running) return;
+    write_thread(saver); /* no thread to be had: here and now */
+    settle(saver);
+}
+
+/* The status of the write in flight, once it is over. */
+static lk_status join(lk_saver *saver)
 {
     if (!saver->running) return LK_OK;
     pthread_join(saver->thread, NULL);
@@ -126,36 +155,69 @@ lk_status lk_saver_wait(lk_saver *saver)
     return saver->status == LK_OK ? LK_OK : lk_fail(saver->status, "%s", saver->message);
 }
 
-static void wait_and_warn(lk_saver *saver)
+static void join_and_warn(lk_saver *saver)
 {
-    if (lk_saver_wait(saver) != LK_OK)
+    if (join(saver) != LK_OK)
         lk_log_warn("CHECKPOINT NOT WRITTEN, training goes on, the one before stays: %s", saver->message);
+}
+
+static void start_next(lk_saver *saver)
+{
+    image next = saver->next;
+    saver->next = (image){0};
+    if (next.writer) start(saver, next);
+}
+
+lk_status lk_saver_wait(lk_saver *saver)
+{
+    if (saver->next.writer) {
+        join_and_warn(saver);
+        start_next(saver);
+    }
+    return join(saver);
 }
 
 void lk_saver_poll(lk_saver *saver)
 {
-    if (saver->running && atomic_load(&saver->done)) wait_and_warn(saver);
+    if (!saver->running || !atomic_load(&saver->done)) return;
+    join_and_warn(saver);
+    start_next(saver);
+}
+
+/* The disk is behind: of the images that wait the newest is written, and the newest best one. */
+static void overtake(lk_saver *saver, bool best)
+{
+    image *old = &saver->next;
+    if (!old->writer) return;
+    if (!saver->overtaken && !old->best) {
+        lk_log_warn("the checkpoint of step %lld is left out for a newer one, and others may be: the one "
+                    "before has been written for %.3g s, and checkpoint.every asks for them sooner",
+                    (long long)old->step, lk_clock_seconds() - saver->began);
+        saver->overtaken = true;
+    }
+    if (old->best || best) lk_checkpoint_abandon(&saver->next_best);
+    if (old->best && !best) {
+        saver->next_best = old->writer;
+        old->writer = NULL;
+    }
+    lk_checkpoint_abandon(&old->writer);
 }
 
 lk_status lk_saver_put(lk_saver *saver, lk_checkpoint_writer **writer, int64_t step, bool best)
 {
     lk_status st = LK_OK;
-    char      name[32];
-    wait_and_warn(saver);
+    image     it = {*writer, step, best};
+    lk_saver_poll(saver);
     LK_CHECK(saver->failed < FAILED_WRITES_MOST, saver->status,
              "%d checkpoints in a row could not be written: %s", saver->failed, saver->message);
-    lk_checkpoint_name(step, name);
-    snprintf(saver->path, sizeof saver->path, "%s/%s", saver->folder, name);
-    saver->best = best;
-    saver->writer = *writer;
     *writer = NULL;
-    atomic_store(&saver->done, false);
-    saver->running = start_thread(saver);
-    if (!saver->running) { /* no thread to be had: write here and now */
-        write_thread(saver);
-        settle(saver);
-        st = saver->status;
+    if (saver->running) {
+        overtake(saver, best);
+        saver->next = it;
+        goto done;
     }
+    start(saver, it);
+    if (!saver->running) st = saver->status;
 done:
     return st;
 }
@@ -170,5 +232,6 @@ void lk_saver_destroy(lk_saver **saver)
     if (!*saver) return;
     (void)lk_saver_wait(*saver);
     lk_checkpoint_abandon(&(*saver)->unsaved_best);
+    lk_checkpoint_abandon(&(*saver)->next_best);
     lk_free(saver);
 }

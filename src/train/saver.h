@@ -23,17 +23,19 @@ lk_status lk_saver_create(const lk_saver_options *options, lk_saver **out);
 void lk_saver_destroy(lk_saver **saver);
 
 /**
- * Takes the sealed image and starts writing it: as best.h5 if `best`, then as step-N.h5. Waits for the one
- * before. One that failed is warned of, and this one is tried all the same; LK_E_IO once three in a row have
- * failed. A best image that failed is tried again with the next one, and no step-N.h5 is written before it,
- * so that a checkpoint that knows of a best step is never there without it.
+ * Takes the sealed image and writes it: as best.h5 if `best`, then as step-N.h5. Never waits: while another
+ * is being written this one is next, and one that was next gives way to it, with a warning the first time;
+ * so at most four images are in memory. A write that failed is warned of, and the next one is tried all the
+ * same; LK_E_IO once three in a row have failed. A best image that failed or gave way is written with the
+ * next one, and no step-N.h5 before it, so that a checkpoint that knows of a best step is never there
+ * without it.
  */
 lk_status lk_saver_put(lk_saver *saver, lk_checkpoint_writer **writer, int64_t step, bool best);
-/** Warns of a write that has failed meanwhile. Cheap: for every step. */
+/** Starts the next write if one is over, and warns of one that has failed. Cheap: for every step. */
 void lk_saver_poll(lk_saver *saver);
-/** Waits until all is durable; the status of the last write. */
+/** Waits until all that was put is durable; the status of the last write. */
 lk_status lk_saver_wait(lk_saver *saver);
-/** Of the slowest write so far that was waited for. */
+/** Of the slowest write so far. */
 double lk_saver_seconds(const lk_saver *saver);
 
 #endif

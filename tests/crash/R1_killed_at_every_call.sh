@@ -26,6 +26,10 @@ kills=0
 for stop in $(seq $((1 + drawn)) "$every" "$stops"); do
     rm -rf killed
     killed_run "$stop" 2>/dev/null # where bash says "Killed"
+    if [ "$code" = 0 ]; then # the disk was behind, so there were fewer checkpoints
+        is_whole killed
+        continue
+    fi
     [ "$code" = 137 ] || fail "stop $stop of $stops: exit code $code instead of 137"
     kills=$((kills + 1))
     command="kill at stop $(tail -1 trace)"
@@ -33,4 +37,5 @@ for stop in $(seq $((1 + drawn)) "$every" "$stops"); do
     no_orphans killed
     ends_whole killed "$np"
 done
+[ $kills -ge $((stops / every / 2)) ] || fail "only $kills kills"
 echo "$kills kills at $stops stops, $kills restarts, all in the bits $whole (seed $seed)"
