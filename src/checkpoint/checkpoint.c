@@ -12,7 +12,7 @@
 #include "core/alloc.h"
 #include "io/atomic.h"
 
-enum { USER_BLOCK = 512, FORMAT = 1 };
+enum { USER_BLOCK = 512, FORMAT = 2 };
 
 static const char MAGIC[] = "LOCKSTEP ";
 
@@ -32,6 +32,13 @@ struct lk_checkpoint {
 static void hex_of(XXH128_hash_t hash, char hex[33])
 {
     snprintf(hex, 33, "%016llx%016llx", (unsigned long long)hash.high64, (unsigned long long)hash.low64);
+}
+
+/* Format and step stand in the header, so they are the seed; format 1 had none. */
+static void hash_image(const char *image, size_t size, int format, int64_t step, char hex[33])
+{
+    uint64_t seed = format == 1 ? 0 : (uint64_t)format << 56 ^ (uint64_t)step;
+    hex_of(XXH3_128bits_withSeed(image + USER_BLOCK, size - USER_BLOCK, seed), hex);
 }
 
 /* ---- writing ---- */
@@ -93,7 +100,7 @@ lk_status lk_checkpoint_seal(lk_checkpoint_writer *writer, int64_t step)
     writer->image = image;
     writer->step = step;
     LK_CHECK(writer->size > USER_BLOCK, LK_E_BUG, "checkpoint: an image of %zu bytes", writer->size);
-    hex_of(XXH3_128bits(writer->image + USER_BLOCK, writer->size - USER_BLOCK), hex);
+    hash_image(writer->image, writer->size, FORMAT, step, hex);
     snprintf(header, sizeof header, "%s%d\nsize %zu\nxxh3 %s\nstep %lld\n", MAGIC, FORMAT, writer->size, hex,
              (long long)step);
     memcpy(writer->image, header, USER_BLOCK);
@@ -137,27 +144,26 @@ static lk_status verify(const char *path, const char *image, size_t size, int64_
     header[USER_BLOCK] = '\0';
     int n = sscanf(header, "LOCKSTEP %9d\nsize %19llu\nxxh3 %32[0-9a-f]\nstep %18lld\n", &format, &bytes,
                    claimed, &at);
-    LK_CHECK(n >= 1, LK_E_DATA, "%s: the checkpoint's header is damaged", path);
-    LK_CHECK(
-        format <= FORMAT, LK_E_NEWER,
-        "%s was made by a newer version of Lockstep (format %d, this one reads up to %d): use that version",
-        path, format, FORMAT);
-    LK_CHECK(n == 4 && format == FORMAT && at >= 0, LK_E_DATA, "%s: the checkpoint's header is damaged",
-             path);
+    LK_CHECK(n == 4 && format >= 1 && at >= 0, LK_E_DATA, "%s: the checkpoint's header is damaged", path);
     LK_CHECK(bytes == size, LK_E_DATA,
              "%s is cut short or longer than it was: %zu bytes, its header says %llu", path, size, bytes);
-    hex_of(XXH3_128bits(image + USER_BLOCK, size - USER_BLOCK), hex);
+    hash_image(image, size, format, at, hex);
     LK_CHECK(!strcmp(hex, claimed), LK_E_DATA, "%s is corrupt: its hash is %s, its header says %s", path, hex,
              claimed);
-    /* The header is not hashed, so it must be the very text that would be written today. */
-    snprintf(expected, sizeof expected, "%s%d\nsize %zu\nxxh3 %s\nstep %lld\n", MAGIC, FORMAT, size, hex, at);
+    /* The header's text is not hashed, so it must be the very one that is written. */
+    snprintf(expected, sizeof expected, "%s%d\nsize %zu\nxxh3 %s\nstep %lld\n", MAGIC, format, size, hex, at);
     LK_CHECK(!memcmp(expected, image, USER_BLOCK), LK_E_DATA, "%s: the checkpoint's header is damaged", path);
+    /* Header and hash are the same in every format, so that a newer file is told from a damaged one. */
+    LK_CHECK(format <= FORMAT, LK_E_NEWER,
+             "%s was made by a newer version of Lockstep (checkpoint format %d, this one reads up to %d): "
+             "use that version",
+             path, format, FORMAT);
     *step = at;
 done:
     return st;
 }
 
-/* The step in the header is not covered by the hash: the one inside is. */
+/* The hash of format 1 does not cover the step in the header: the one inside is. */
 static lk_status check_step(const char *path, lk_checkpoint *checkpoint)
 {
     int64_t step = checkpoint->step;

@@ -3,8 +3,8 @@
  *
  * Writing: image in memory, XXH3-128 over it, header into the 512-byte user block, then lk_atomic_write.
  * Reading: size and hash are verified before HDF5 sees a byte. This module knows buffers, not layers. User
- * block: "LOCKSTEP 1\n", "size <bytes of the file>\n", "xxh3 <32 hex digits over all bytes behind the
- * block>\n", "step <n>\n", rest zero.
+ * block: "LOCKSTEP 2\n", "size <bytes of the file>\n", "xxh3 <32 hex digits over all bytes behind the
+ * block, seeded with format and step>\n", "step <n>\n", rest zero. Format 1, without the seed, is read as well.
  */
 #ifndef LK_CHECKPOINT_CHECKPOINT_H
 #define LK_CHECKPOINT_CHECKPOINT_H
