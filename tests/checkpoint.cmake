@@ -1,2 +1,1 @@
 lk_add_test(test_checkpoint_file unit/test_checkpoint_file.c)
-lk_add_test(test_checkpoint_crash unit/test_checkpoint_crash.c LABELS crash)

@@ -16,11 +16,11 @@ lk_status lk_alloc_array(size_t count, size_t size, void **out)
     size_t bytes = 0;
     int    refuse = atomic_load(&fail_at) > 0 && atomic_fetch_sub(&fail_at, 1) == 1;
     if (refuse || __builtin_mul_overflow(count, size, &bytes) || bytes > PTRDIFF_MAX - ALIGNMENT)
-        return lk_fail(LK_E_NOMEM, "out of memory: %zu elements of %zu bytes", count, size);
+        return lk_fail(LK_E_NOMEM, "no memory for %zu elements of %zu bytes", count, size);
     bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     if (bytes == 0) bytes = ALIGNMENT;
     void *memory = aligned_alloc(ALIGNMENT, bytes);
-    if (!memory) return lk_fail(LK_E_NOMEM, "out of memory: %zu bytes", bytes);
+    if (!memory) return lk_fail(LK_E_NOMEM, "no memory for %zu bytes", bytes);
     memset(memory, 0, bytes);
     *out = memory;
     return LK_OK;

@@ -104,7 +104,7 @@ lk_status lk_str_take(lk_str *str, char **out)
 {
     lk_status st = LK_OK;
     *out = NULL;
-    if (str->failed) st = lk_fail(LK_E_NOMEM, "out of memory while a text was built");
+    if (str->failed) st = lk_fail(LK_E_NOMEM, "no memory for a text of more than %zu bytes", str->size);
     if (st == LK_OK && !str->text) st = lk_strdup("", out);
     if (st == LK_OK && str->text) {
         *out = str->text;

@@ -175,11 +175,13 @@ static lk_status check_data(const lk_run *run, lk_checkpoint *checkpoint)
     char      now[33], *then = NULL;
     LK_TRY(lk_h5_get_text(lk_checkpoint_h5(checkpoint), "/provenance", "dataset_xxh3", &then));
     lk_data_fingerprint(run->data, LK_SPLIT_TRAIN, now);
+    const lk_split_options *train = &run->options->data.train;
     LK_CHECK(
         !strcmp(now, then), LK_E_DATA,
-        "the training data is not what this run began with (fingerprint %s, now %s): names, sizes, shapes "
-        "or values have changed. Bring the files back, or begin anew with --new, or with --from this run",
-        then, now);
+        "the training data is not what this run began with: names, sizes, shapes or values of %s%s have "
+        "changed (fingerprint %s, now %s). Bring the files back, or begin anew with --new, or with --from "
+        "this run",
+        train->n_files ? train->files[0] : "its files", train->n_files > 1 ? " ..." : "", then, now);
 done:
     lk_free(&then);
     return st;

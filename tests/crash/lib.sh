@@ -2,6 +2,7 @@
 # Everything a test starts names a directory below $work, so that what is left of it can be found.
 . "$(dirname "$0")/../cli/lib.sh"
 kill_at=$LK_BUILD/tests/kill_at
+faults=$LK_BUILD/tests/libfaults.so
 epochs=${EPOCHS:-6}
 options="" # of every run of this test, e.g. "--set a=b"
 
@@ -27,7 +28,7 @@ model_config() {
     case $1 in
     mlp) crash_config samples=960 ;;
     cnn | resnet8)
-        "$make_data" data.h5 samples=480 shape=28x28x1 classes=10 || fail make_data
+        "$make_data" data.h5 samples=240 shape=28x28x1 classes=10 || fail make_data
         cp "$LK_SOURCE/data/fashion-mnist/$1.yaml" run.yaml
         epochs=${EPOCHS:-4}
         options="--set data.train=data.h5:/train --set data.validation=data.h5:/validation --set data.test=data.h5:/test
@@ -54,11 +55,24 @@ train_on() {
     ranks "$np" $(arguments "$@")
 }
 
+# faulty NP DIR [options]: with tests/support/faults.c in every process; LK_FAULT says what happens in which rank.
+faulty() {
+    local np=$1
+    shift
+    # shellcheck disable=SC2046
+    if [ "$np" = 0 ]; then
+        run env LD_PRELOAD="$faults" "$LOCKSTEP" $(arguments "$@")
+    else
+        run "$mpi" "$np" env LD_PRELOAD="$faults" "$LOCKSTEP" $(arguments "$@")
+    fi
+}
+
 # start_on NP DIR [options]: in the background; $launcher is mpirun, or the one process for NP 0.
 start_on() {
     local np=$1
     shift
     command="np $np: $(arguments "$@")"
+    : >out >err # what an earlier run said must not be taken for this one's
     # shellcheck disable=SC2046
     if [ "$np" = 0 ]; then
         "$LOCKSTEP" $(arguments "$@") >out 2>err </dev/null &
@@ -101,6 +115,20 @@ good() {
     rm -rf looked && mkdir looked && cp -r "$work/$1/checkpoints" looked # without best.h5, which inspect would take
     "$LOCKSTEP" inspect looked >inspected 2>&1 || fail "no good checkpoint is left: $(cat inspected)"
     ! grep -q "PASSING" inspected || fail "a bad checkpoint bears a final name: $(cat inspected)"
+}
+
+# unspoilt DIR: its checkpoints are those of the undisturbed run at their steps, where that wrote one, and so is best.h5.
+unspoilt() {
+    local file step equal=0
+    for file in "$1"/checkpoints/step-*.h5 "$1/best.h5"; do
+        [ -f "$file" ] || continue
+        step=$("$LOCKSTEP" inspect "$file" --json | sed -n 's/.*"step": *\([0-9]*\).*/\1/p' | head -1)
+        step=whole/checkpoints/step-$(printf %08d "$step").h5
+        [ -f "$step" ] || continue # left out for a newer one
+        [ "$(hash_of "$file")" = "$(hash_of "$step")" ] || fail "$file is not what it was"
+        equal=$((equal + 1))
+    done
+    [ $equal -gt 0 ] || fail "nothing of $1 could be compared"
 }
 
 # processes_of DIR: lockstep's processes (and what runs them) that name a directory below DIR.
@@ -157,10 +185,15 @@ no_orphans() {
 
 need_strace() { strace -o /dev/null true 2>/dev/null || { echo "skipped: strace may not trace here"; exit 77; }; }
 
-# Numbers from a seed that replays: draw MOST gives 0..MOST-1 in $drawn.
+# Numbers from a seed that replays: draw MOST gives 0..MOST-1 in $drawn; draw_anew K begins the K-th series of the seed.
 seed=${SEED:-1}
 state=$((seed % 2147483648))
 draw() {
     state=$(((state * 1103515245 + 12345) % 2147483648))
     drawn=$((state / 65536 % $1))
+}
+draw_anew() {
+    state=$(((seed * 1000003 + $1 * 7919) % 2147483648))
+    draw 2
+    draw 2
 }

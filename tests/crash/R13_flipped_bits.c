@@ -1,4 +1,4 @@
-/* Replicas are compared by hash: every flipped bit is found, and the message names span and host. */
+/* R13: replicas are compared by hash: every flipped bit is found, and the message names span and host. */
 #include <mpi.h>
 
 #include "comm/reduce.h"
@@ -195,5 +195,5 @@ static int run(void)
 
 int main(void)
 {
-    return lk_test_mpi_run("test_mpi_verify", run);
+    return lk_test_mpi_run("R13_flipped_bits", run);
 }
