@@ -5,13 +5,14 @@
 #ifndef LK_DATA_INTERNAL_H
 #define LK_DATA_INTERNAL_H
 
+#include "data/source.h"
 #include "data/stream.h"
 
 /** Open files, decoded blocks and scratch of one thread. */
 typedef struct lk_data_reader lk_data_reader;
 
-/** Allocates all that reading `split` needs; LK_E_DATA if the data has no such split. */
-lk_status lk_data_reader_create(lk_data *data, lk_split split, lk_data_reader **out);
+/** Allocates all that reading `split` needs, but for blocks in `shared` (or NULL); LK_E_DATA if the data has no such split. */
+lk_status lk_data_reader_create(lk_data *data, lk_split split, lk_shared *shared, lk_data_reader **out);
 void      lk_data_reader_destroy(lk_data_reader **reader);
 
 /**

@@ -139,90 +139,128 @@ static bool can_pread(const lk_column *column, const lk_part *part)
     return column->sample_axis == 0 && part->info.file_offset >= 0;
 }
 
-static lk_status init_cache(lk_cursor *cursor)
+/* Blocks of the parts that are read by blocks; no slot_bytes: there is no such part. */
+static lk_blocks_shape blocks_shape(const lk_column *column, int sharers)
 {
-    lk_status        st = LK_OK;
-    const lk_column *column = cursor->column;
-    int64_t          blocks = 0, row_bytes = 0;
+    lk_blocks_shape shape = {0};
     for (int i = 0; i < column->n_parts; i++) {
         const lk_part *part = &column->part[i];
-        int64_t        element = lk_decode_memory_bytes(part->info.type);
-        int64_t        stored = column->elements * lk_decode_stored_bytes(part->info.type);
-        blocks = part->first_block + part->n_blocks;
-        if (part->memory) continue;
-        if (can_pread(column, part) && stored > row_bytes) row_bytes = stored;
-        int64_t bytes = part->block_rows * column->elements * element;
-        if (!can_pread(column, part) && bytes > cursor->slot_bytes) cursor->slot_bytes = bytes;
+        int64_t        bytes = part->block_rows * column->elements * lk_decode_memory_bytes(part->info.type);
+        shape.n_blocks = part->first_block + part->n_blocks;
+        if (!part->memory && !can_pread(column, part) && bytes > shape.slot_bytes) shape.slot_bytes = bytes;
     }
-    if (row_bytes > 0) LK_TRY(LK_ALLOC(row_bytes, &cursor->row));
-    if (cursor->slot_bytes == 0) goto done;
-    int64_t slots = lk_column_cache_bytes / cursor->slot_bytes;
-    cursor->n_slots = (int32_t)(slots < 1 ? 1 : slots > blocks ? blocks : slots);
-    LK_TRY(LK_ALLOC(cursor->n_slots * cursor->slot_bytes, &cursor->cache));
-    LK_TRY(LK_ALLOC(cursor->n_slots, &cursor->block_in));
-    LK_TRY(LK_ALLOC(cursor->n_slots, &cursor->touched));
-    LK_TRY(LK_ALLOC(blocks, &cursor->slot_of));
-    for (int64_t i = 0; i < blocks; i++) cursor->slot_of[i] = -1;
-    for (int32_t i = 0; i < cursor->n_slots; i++) cursor->block_in[i] = -1;
+    if (shape.slot_bytes == 0) return shape;
+    int64_t slots = lk_column_cache_bytes / shape.slot_bytes;
+    if (slots < sharers) slots = sharers;
+    shape.n_slots = (int32_t)(slots > shape.n_blocks ? shape.n_blocks : slots);
+    return shape;
+}
+
+size_t lk_column_shared_bytes(const lk_column *column, int sharers)
+{
+    lk_blocks_shape shape = blocks_shape(column, sharers);
+    return shape.slot_bytes ? lk_blocks_bytes(&shape) : 0;
+}
+
+lk_status lk_column_shared_init(const lk_column *column, lk_shared *shared)
+{
+    lk_blocks_shape shape = blocks_shape(column, shared->sharers);
+    if (shape.slot_bytes == 0) return LK_OK;
+    lk_status st = lk_blocks_init(&shape, shared->at);
+    shared->at += lk_blocks_bytes(&shape);
+    return st;
+}
+
+static lk_status init_blocks(lk_cursor *cursor, lk_shared *shared)
+{
+    lk_status       st = LK_OK;
+    lk_blocks_shape shape = blocks_shape(cursor->column, shared ? shared->sharers : 1);
+    if (shape.slot_bytes == 0) return LK_OK;
+    if (shared) {
+        cursor->blocks = (lk_blocks *)(void *)shared->at;
+        shared->at += lk_blocks_bytes(&shape);
+        return LK_OK;
+    }
+    LK_TRY(LK_ALLOC(lk_blocks_bytes(&shape), (char **)&cursor->memory));
+    LK_TRY(lk_blocks_init(&shape, cursor->memory));
+    cursor->blocks = cursor->memory;
 done:
     return st;
 }
 
-lk_status lk_cursor_init(lk_cursor *cursor, const lk_column *column, lk_handles *handles)
+static lk_status init_row(lk_cursor *cursor)
 {
-    *cursor = (lk_cursor){.column = column, .handles = handles};
-    lk_status st = init_cache(cursor);
+    const lk_column *column = cursor->column;
+    int64_t          most = 0;
+    for (int i = 0; i < column->n_parts; i++) {
+        int64_t bytes = column->elements * lk_decode_stored_bytes(column->part[i].info.type);
+        if (!column->part[i].memory && can_pread(column, &column->part[i]) && bytes > most) most = bytes;
+    }
+    return most ? LK_ALLOC(most, &cursor->row) : LK_OK;
+}
+
+lk_status lk_cursor_init(lk_cursor *cursor, const lk_column *column, lk_handles *handles, lk_shared *shared)
+{
+    *cursor = (lk_cursor){.column = column, .handles = handles, .held = -1};
+    lk_status st = init_row(cursor);
+    if (st == LK_OK) st = init_blocks(cursor, shared);
     if (st != LK_OK) lk_cursor_clear(cursor);
     return st;
 }
 
+static void give_back(lk_cursor *cursor)
+{
+    if (cursor->blocks && cursor->held >= 0) lk_blocks_give(cursor->blocks, cursor->held);
+    cursor->held = -1;
+}
+
 void lk_cursor_clear(lk_cursor *cursor)
 {
+    give_back(cursor);
     lk_free(&cursor->row);
-    lk_free(&cursor->cache);
-    lk_free(&cursor->slot_of);
-    lk_free(&cursor->block_in);
-    lk_free(&cursor->touched);
-    *cursor = (lk_cursor){0};
+    lk_free(&cursor->memory);
+    *cursor = (lk_cursor){.held = -1};
 }
 
-/* A slot for `block`: the first one that was not used since the hand last came by (second chance). */
-static int32_t take_slot(lk_cursor *cursor)
+typedef struct wanted {
+    lk_cursor     *cursor;
+    const lk_part *part;
+    int64_t        block;
+} wanted;
+
+static lk_status read_block(void *context, char *slot)
 {
-    while (cursor->touched[cursor->hand]) {
-        cursor->touched[cursor->hand] = false;
-        cursor->hand = (cursor->hand + 1) % cursor->n_slots;
-    }
-    int32_t slot = cursor->hand;
-    cursor->hand = (cursor->hand + 1) % cursor->n_slots;
-    if (cursor->block_in[slot] >= 0) cursor->slot_of[cursor->block_in[slot]] = -1;
-    cursor->block_in[slot] = -1;
-    return slot;
+    const wanted  *it = context;
+    lk_status      st = LK_OK;
+    lk_h5         *h5 = NULL;
+    const lk_part *part = it->part;
+    lk_handles    *handles = it->cursor->handles;
+    int            axis = it->cursor->column->sample_axis;
+    int64_t        start[LK_H5_MAX_AXES] = {0}, count[LK_H5_MAX_AXES],
+            bytes = lk_decode_memory_bytes(part->info.type);
+    for (int i = 0; i < part->info.n_axes; i++) count[i] = part->info.axis[i];
+    start[axis] = it->block * part->block_rows;
+    count[axis] = part->n - start[axis] < part->block_rows ? part->n - start[axis] : part->block_rows;
+    for (int i = 0; i < part->info.n_axes; i++) bytes *= count[i];
+    LK_TRY(lk_handles_h5(handles, part->file, &h5));
+    LK_TRY(lk_h5_read(h5, part->dataset, start, count, lk_decode_memory_type(part->info.type), slot));
+    handles->bytes += bytes;
+done:
+    return st;
 }
 
-static lk_status load_block(lk_cursor *cursor, const lk_part *part, int64_t block, int32_t *out)
+/* The block stays where it is until the cursor goes on to another one. */
+static lk_status hold_block(lk_cursor *cursor, const lk_part *part, int64_t block, const char **out)
 {
     lk_status st = LK_OK;
-    lk_h5    *h5 = NULL;
-    int       axis = cursor->column->sample_axis;
-    int64_t   start[LK_H5_MAX_AXES] = {0}, count[LK_H5_MAX_AXES],
-            bytes = lk_decode_memory_bytes(part->info.type);
-    int32_t number = (int32_t)(part->first_block + block), slot = cursor->slot_of[number];
-    if (slot < 0) {
-        slot = take_slot(cursor);
-        for (int i = 0; i < part->info.n_axes; i++) count[i] = part->info.axis[i];
-        start[axis] = block * part->block_rows;
-        count[axis] = part->n - start[axis] < part->block_rows ? part->n - start[axis] : part->block_rows;
-        for (int i = 0; i < part->info.n_axes; i++) bytes *= count[i];
-        LK_TRY(lk_handles_h5(cursor->handles, part->file, &h5));
-        LK_TRY(lk_h5_read(h5, part->dataset, start, count, lk_decode_memory_type(part->info.type),
-                          cursor->cache + slot * cursor->slot_bytes));
-        cursor->handles->bytes += bytes;
-        cursor->slot_of[number] = slot;
-        cursor->block_in[slot] = number;
+    wanted    it = {cursor, part, block};
+    int64_t   number = part->first_block + block;
+    if (cursor->held < 0 || cursor->held_block != number) {
+        give_back(cursor);
+        LK_TRY(lk_blocks_take(cursor->blocks, number, read_block, &it, &cursor->held));
+        cursor->held_block = number;
     }
-    cursor->touched[slot] = true;
-    *out = slot;
+    *out = lk_blocks_slot(cursor->blocks, cursor->held);
 done:
     return st;
 }
@@ -268,12 +306,11 @@ static lk_status view_row(lk_cursor *cursor, const lk_part *part, int64_t index,
                            .big_endian = part->info.big_endian,
                            .stride = {view->stride[0], view->stride[1], view->stride[2], view->stride[3]}};
     } else {
-        int32_t slot = 0;
         int64_t block = index / part->block_rows, first = block * part->block_rows;
-        LK_TRY(load_block(cursor, part, block, &slot));
+        LK_TRY(hold_block(cursor, part, block, &view->base));
         int64_t rows = part->n - first < part->block_rows ? part->n - first : part->block_rows;
         int64_t step = box_strides(column, part, rows, view->stride);
-        view->base = cursor->cache + slot * cursor->slot_bytes + (index - first) * step * bytes;
+        view->base += (index - first) * step * bytes;
     }
 done:
     return st;

@@ -138,13 +138,14 @@ void lk_source_clear(lk_source *source)
 
 /* ---- rows ---- */
 
-lk_status lk_source_cursor_init(lk_source_cursor *cursor, const lk_source *source, lk_handles *handles)
+lk_status lk_source_cursor_init(lk_source_cursor *cursor, const lk_source *source, lk_handles *handles,
+                                lk_shared *shared)
 {
     lk_status st = LK_OK;
     *cursor = (lk_source_cursor){.source = source};
     LK_TRY(LK_ALLOC(source->n_columns, &cursor->cursor));
     for (int i = 0; i < source->n_columns; i++)
-        LK_TRY(lk_cursor_init(&cursor->cursor[i], &source->column[i], handles));
+        LK_TRY(lk_cursor_init(&cursor->cursor[i], &source->column[i], handles, shared));
 done:
     if (st != LK_OK) lk_source_cursor_clear(cursor);
     return st;
@@ -384,7 +385,7 @@ lk_status lk_recipe_fit(lk_recipe *recipe, const lk_source *source, const lk_fie
         LK_TRY(lk_strdup(options->datasets[i].path, &recipe->dataset[i]));
     LK_TRY(lk_texts_copy((const char *const *)source->axes, source->n_columns, &recipe->axes));
     fit_field(recipe, source, options, is_target);
-    LK_TRY(lk_source_cursor_init(&cursor, source, handles));
+    LK_TRY(lk_source_cursor_init(&cursor, source, handles, NULL));
     LK_TRY(LK_ALLOC(source->elements, &raw));
     if (recipe->n_cells) {
         LK_TRY(lk_table_fit(recipe, source, handles, rows, most));
@@ -411,7 +412,7 @@ lk_status lk_recipe_check(const lk_recipe *recipe, const lk_source *source, lk_h
     double           raw[1];
     int32_t          value[1];
     if (recipe->field.dtype != LK_I32 || source->elements != 1) return LK_OK;
-    LK_TRY(lk_source_cursor_init(&cursor, source, handles));
+    LK_TRY(lk_source_cursor_init(&cursor, source, handles, NULL));
     for (int64_t i = 0; i < rows.n; i++) {
         LK_TRY(lk_source_row(&cursor, row_at(rows, i), raw));
         if (lk_recipe_apply(recipe, raw, value) < 0) continue;

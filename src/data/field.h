@@ -46,7 +46,9 @@ typedef struct lk_source_cursor {
     lk_cursor       *cursor; /* owned [n_columns] */
 } lk_source_cursor;
 
-lk_status lk_source_cursor_init(lk_source_cursor *cursor, const lk_source *source, lk_handles *handles);
+/** `shared` NULL: blocks of its own. */
+lk_status lk_source_cursor_init(lk_source_cursor *cursor, const lk_source *source, lk_handles *handles,
+                                lk_shared *shared);
 void      lk_source_cursor_clear(lk_source_cursor *cursor);
 /** Row `row` as it stands in the file, [elements] doubles. */
 lk_status lk_source_row(lk_source_cursor *cursor, int64_t row, double *out);

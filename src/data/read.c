@@ -25,17 +25,18 @@ static int64_t largest_row(const lk_set *set)
     return most;
 }
 
-static lk_status init_cursors(lk_data_reader *reader)
+static lk_status init_cursors(lk_data_reader *reader, lk_shared *shared)
 {
     lk_status     st = LK_OK;
     const lk_set *set = reader->set;
     LK_TRY(LK_ALLOC(set->n_inputs, &reader->input));
     LK_TRY(LK_ALLOC(set->n_targets, &reader->target));
     for (int i = 0; i < set->n_inputs; i++)
-        LK_TRY(lk_source_cursor_init(&reader->input[i], &set->input[i], &reader->handles));
+        LK_TRY(lk_source_cursor_init(&reader->input[i], &set->input[i], &reader->handles, shared));
     for (int i = 0; i < set->n_targets; i++)
-        LK_TRY(lk_source_cursor_init(&reader->target[i], &set->target[i], &reader->handles));
-    if (set->has_weight) LK_TRY(lk_source_cursor_init(&reader->weight, &set->weight, &reader->handles));
+        LK_TRY(lk_source_cursor_init(&reader->target[i], &set->target[i], &reader->handles, shared));
+    if (set->has_weight)
+        LK_TRY(lk_source_cursor_init(&reader->weight, &set->weight, &reader->handles, shared));
 done:
     return st;
 }
@@ -60,7 +61,51 @@ done:
     return st;
 }
 
-lk_status lk_data_reader_create(lk_data *data, lk_split split, lk_data_reader **out)
+/* In the order of init_cursors. */
+static lk_status each_column(const lk_set *set, lk_status (*visit)(void *context, const lk_column *column),
+                             void         *context)
+{
+    lk_status st = LK_OK;
+    for (int i = 0; i < set->n_inputs; i++)
+        for (int k = 0; k < set->input[i].n_columns; k++) LK_TRY(visit(context, &set->input[i].column[k]));
+    for (int i = 0; i < set->n_targets; i++)
+        for (int k = 0; k < set->target[i].n_columns; k++) LK_TRY(visit(context, &set->target[i].column[k]));
+    for (int k = 0; set->has_weight && k < set->weight.n_columns; k++)
+        LK_TRY(visit(context, &set->weight.column[k]));
+done:
+    return st;
+}
+
+typedef struct room {
+    size_t bytes;
+    int    sharers;
+} room;
+
+static lk_status add_bytes(void *context, const lk_column *column)
+{
+    room *it = context;
+    it->bytes += lk_column_shared_bytes(column, it->sharers);
+    return LK_OK;
+}
+
+static lk_status make_ready(void *context, const lk_column *column)
+{
+    return lk_column_shared_init(column, context);
+}
+
+size_t lk_stream_shared_bytes(const lk_data *data, lk_split split, int sharers)
+{
+    room it = {0, sharers};
+    if (data->split[split].set) (void)each_column(data->split[split].set, add_bytes, &it);
+    return it.bytes;
+}
+
+lk_status lk_stream_shared_init(const lk_data *data, lk_split split, int sharers, void *memory)
+{
+    return each_column(data->split[split].set, make_ready, &(lk_shared){memory, sharers});
+}
+
+lk_status lk_data_reader_create(lk_data *data, lk_split split, lk_shared *shared, lk_data_reader **out)
 {
     static const char *const names[LK_SPLITS] = {"train", "validation", "test"};
     lk_status                st = LK_OK;
@@ -71,7 +116,7 @@ lk_status lk_data_reader_create(lk_data *data, lk_split split, lk_data_reader **
     reader->split = split;
     reader->set = data->split[split].set;
     LK_TRY(lk_handles_init(&reader->handles, &data->files));
-    LK_TRY(init_cursors(reader));
+    LK_TRY(init_cursors(reader, shared));
     LK_TRY(LK_ALLOC(largest_row(reader->set), &reader->raw));
     LK_TRY(prepare_bytes(reader));
 done:

@@ -14,6 +14,7 @@
 #ifndef LK_DATA_SOURCE_H
 #define LK_DATA_SOURCE_H
 
+#include "data/blocks.h"
 #include "io/h5.h"
 
 /** Files by number; a path appears once. */
@@ -75,7 +76,7 @@ typedef struct lk_column {
 
 /** Columns up to this many bytes are kept in memory; tests set 0 to reach the other ways. */
 extern int64_t lk_column_resident_bytes;
-/** Bound of the decoded blocks one reader keeps of one column. */
+/** Bound of the decoded blocks that one reader, or all that share them, keep of one column. */
 extern int64_t lk_column_cache_bytes;
 
 /**
@@ -104,15 +105,25 @@ typedef struct lk_cursor {
     const lk_column *column;  /* borrowed */
     lk_handles      *handles; /* borrowed */
     char            *row;     /* owned; pread */
-    char            *cache;   /* owned [n_slots, slot_bytes] */
-    int64_t          slot_bytes;
-    int32_t         *slot_of;  /* owned [blocks]: slot of a block, -1 if none */
-    int32_t         *block_in; /* owned [n_slots] */
-    bool            *touched;  /* owned [n_slots]: used since the hand passed */
-    int32_t          n_slots, hand;
+    lk_blocks       *blocks;  /* NULL: no part needs any; in `memory` or in shared memory */
+    void            *memory;  /* owned */
+    int32_t          held;    /* the slot with the block read last, -1 */
+    int64_t          held_block;
 } lk_cursor;
 
-lk_status lk_cursor_init(lk_cursor *cursor, const lk_column *column, lk_handles *handles);
+/** Memory that the cursors of `sharers` readers use together: each takes its columns' pieces in the same order. */
+typedef struct lk_shared {
+    char *at; /* of the next piece */
+    int   sharers;
+} lk_shared;
+
+/** What a column's blocks take in shared memory; 0: it needs none. */
+size_t lk_column_shared_bytes(const lk_column *column, int sharers);
+/** The next piece, made ready; by one of the sharers, before the others begin. */
+lk_status lk_column_shared_init(const lk_column *column, lk_shared *shared);
+
+/** `shared` NULL: blocks of its own. */
+lk_status lk_cursor_init(lk_cursor *cursor, const lk_column *column, lk_handles *handles, lk_shared *shared);
 void      lk_cursor_clear(lk_cursor *cursor);
 /** Row `row` into channels `channel`... of out [pixels, channels]. */
 lk_status lk_cursor_read(lk_cursor *cursor, int64_t row, int64_t channels, int64_t channel, double *out);

@@ -221,6 +221,7 @@ lk_status lk_stream_create(lk_data *data, const lk_stream_options *options, lk_s
     lk_status  st = LK_OK;
     lk_stream *s = NULL;
     int64_t    widest = 1;
+    lk_shared  shared = {options->shared, options->sharers};
     *out = NULL;
     LK_TRY(LK_ALLOC(1, &s));
     s->data = data;
@@ -239,7 +240,7 @@ lk_status lk_stream_create(lk_data *data, const lk_stream_options *options, lk_s
     LK_TRY(check_augment(s));
     s->max_rows = ((options->first_lane + options->n_lanes) * options->batch_size) / options->lanes -
                   (options->first_lane * options->batch_size) / options->lanes + options->n_lanes;
-    LK_TRY(lk_data_reader_create(data, options->split, &s->reader));
+    LK_TRY(lk_data_reader_create(data, options->split, options->shared ? &shared : NULL, &s->reader));
     LK_TRY(LK_ALLOC(s->max_rows + 1, &s->index));
     for (int i = 0; i < s->transform->n_inputs; i++) {
         int64_t width = lk_shape_count(&s->transform->input[i].field.shape);

@@ -115,7 +115,16 @@ typedef struct lk_stream_options {
     bool     training;            /* shuffle and augment; else the source's order, plain */
     uint64_t seed;
     bool     prefetch; /* read the next step's rows on a helper thread */
+    void    *shared;   /* borrowed (outlives the stream), or NULL: see lk_stream_shared_bytes */
+    int      sharers;
 } lk_stream_options;
+
+/**
+ * Chunked data can be unpacked once a host and not once a rank: into memory of this size that the streams of `sharers` ranks share,
+ * made ready by one of them before any is created. 0: nothing of the split is read by chunks. Changes no value.
+ */
+size_t    lk_stream_shared_bytes(const lk_data *data, lk_split split, int sharers);
+lk_status lk_stream_shared_init(const lk_data *data, lk_split split, int sharers, void *memory);
 
 /**
  * A thread of its own (prefetch) and all memory. Local. Errors: LK_E_DATA if the split has no sample,

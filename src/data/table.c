@@ -109,7 +109,7 @@ static lk_status count_rows(lk_recipe *recipe, const lk_source *source, lk_handl
     lk_source_cursor cursor = {0};
     double          *raw = NULL;
     int64_t          used = most > 0 && most < rows.n ? most : rows.n, next = 0;
-    LK_TRY(lk_source_cursor_init(&cursor, source, handles));
+    LK_TRY(lk_source_cursor_init(&cursor, source, handles, NULL));
     LK_TRY(LK_ALLOC(source->elements, &raw));
     for (int64_t i = 0; i < rows.n; i++) {
         int64_t row = rows.row ? rows.row[i] : i;

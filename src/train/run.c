@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/log.h"
 #include "kernels/kernels.h"
 
 /* Rows of neighbouring lanes share one call while their activations stay in a cache of this size: bits do not
@@ -161,6 +162,32 @@ done:
     return st;
 }
 
+/* Chunked training data is unpacked once a host. Where there is no room for that, each rank has blocks of its own. */
+static lk_status share_blocks(lk_run *run, lk_stream_options *stream)
+{
+    lk_status st = LK_OK;
+    lk_comm  *comm = run->comm;
+    int       sharers = lk_comm_host_ranks(comm, lk_comm_host(comm));
+    size_t    bytes = lk_stream_shared_bytes(run->data, LK_SPLIT_TRAIN, sharers);
+    if (bytes == 0 || lk_comm_size(comm) == 1) return LK_OK;
+    st = lk_window_create(comm, lk_window_piece(bytes), &run->blocks);
+    if (st == LK_E_NOMEM) {
+        if (lk_comm_is_root(comm))
+            lk_log_warn("no shared memory for unpacked chunks (%.1f MB): each rank unpacks its own",
+                        (double)bytes / 1e6);
+        lk_window_destroy(&run->blocks);
+        return LK_OK;
+    }
+    LK_TRY(st);
+    stream->shared = lk_window_take(run->blocks, bytes);
+    stream->sharers = sharers;
+    if (lk_comm_rank_on_host(comm) == 0)
+        st = lk_stream_shared_init(run->data, LK_SPLIT_TRAIN, sharers, stream->shared);
+    LK_TRY(lk_comm_agree(comm, st)); /* and nobody begins before it is ready */
+done:
+    return st;
+}
+
 static lk_status prepare_training(lk_run *run)
 {
     lk_status             st = LK_OK;
@@ -185,6 +212,7 @@ static lk_status prepare_training(lk_run *run)
                                 .training = true,
                                 .seed = options->seed,
                                 .prefetch = true};
+    LK_TRY(share_blocks(run, &stream));
     LK_TRY(lk_stream_create(run->data, &stream, &run->stream));
     LK_TRY(lk_work_create(run->model, rows, group, true, options->seed, &run->work));
     LK_TRY(LK_ALLOC(rows * lk_shape_count(lk_model_output(run->model)), &run->d_output));
@@ -225,6 +253,7 @@ void lk_run_destroy(lk_run **run)
     if (!*run) return;
     lk_run *r = *run;
     lk_stream_destroy(&r->stream);
+    lk_window_destroy(&r->blocks);
     lk_work_destroy(&r->work);
     lk_work_destroy(&r->evaluate_work);
     lk_reduce_destroy(&r->reduce);

@@ -8,6 +8,7 @@
 #define LK_TRAIN_RUN_H
 
 #include "checkpoint/checkpoint.h"
+#include "comm/window.h"
 #include "lockstep/train.h"
 #include "train/options.h"
 #include "train/phase.h"
@@ -59,6 +60,7 @@ typedef struct lk_run {
     int                   n_columns;
     lk_reduce            *reduce; /* NULL where nothing is trained */
     lk_stream            *stream;
+    lk_window            *blocks; /* what the streams of a host share, or NULL */
     lk_work              *work;
     float                *d_output;   /* [rows of a group, output] */
     double               *rows;       /* [lanes of a group][n_columns] */

@@ -21,7 +21,7 @@ static lk_status dump_rows(lk_data *data, FILE *out)
     int64_t         width = lk_shape_count(&lk_transform_input(lk_data_transform(data), 0)->shape);
     float          *x = NULL;
     int32_t        *y = NULL;
-    LK_TRY(lk_data_reader_create(data, LK_SPLIT_TRAIN, &reader));
+    LK_TRY(lk_data_reader_create(data, LK_SPLIT_TRAIN, NULL, &reader));
     LK_TRY(LK_ALLOC(ROWS * width, &x));
     LK_TRY(LK_ALLOC(n, &y));
     for (int64_t first = 0; first < n; first += ROWS) {

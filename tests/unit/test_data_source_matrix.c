@@ -132,7 +132,7 @@ static void check_rows(lk_data *data, const float *x, const int32_t *y)
     void           *input[] = {got_x}, *target[] = {got_y};
     memset(got_x, 0xff, sizeof got_x);
     assert_int_equal(lk_data_n(data, LK_SPLIT_TRAIN), N);
-    assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, &reader));
+    assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, NULL, &reader));
     int64_t before = lk_alloc_count();
     assert_ok(lk_data_read(reader, ROWS, order_of_rows, input, target, NULL, NULL, sample));
     if (lk_data_bytes(reader) == 0) assert_int_equal(lk_alloc_count(), before);
@@ -247,7 +247,7 @@ static void samples_in_the_last_axis_and_halves_are_read(void **state)
             int64_t         index[] = {5, 22}, sample[2];
             void           *in[] = {x}, *out[] = {y};
             assert_ok(lk_data_open(&options, 1, NULL, &data));
-            assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, &reader));
+            assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, NULL, &reader));
             assert_ok(lk_data_read(reader, 2, index, in, out, NULL, NULL, sample));
             for (int i = 0; i < 2; i++) {
                 assert_true(y[i] == (float)index[i] / 2);
@@ -323,7 +323,7 @@ static void numbers_in_other_clothes_are_read_by_value(void **state)
                 field.std = (double[]){1};
                 field.n_given = 1;
                 assert_ok(lk_data_open(&options, 1, NULL, &data));
-                assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, &reader));
+                assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, NULL, &reader));
                 assert_ok(lk_data_read(reader, N, index, in, out, NULL, NULL, sample));
                 for (int i = 0; i < 2 * N; i++) assert_true((double)got[i / 2][i % 2] == values[i]);
                 lk_data_reader_destroy(&reader);
@@ -363,7 +363,7 @@ static void a_user_block_is_skipped(void **state)
     H5Pclose(create);
     lk_column_resident_bytes = 0;
     assert_ok(lk_data_open(&options, 1, NULL, &data));
-    assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, &reader));
+    assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, NULL, &reader));
     assert_ok(lk_data_read(reader, N, index, in, out, NULL, NULL, sample));
     for (int i = 0; i < N; i++)
         assert_true((double)got[i][0] == values[2 * i] && (double)got[i][1] == values[2 * i + 1] &&
@@ -440,7 +440,7 @@ static void more_files_than_handles_are_read(void **state)
     }
     assert_ok(lk_data_open(&options, 1, NULL, &data));
     assert_int_equal(lk_data_n(data, LK_SPLIT_TRAIN), 2 * MANY);
-    assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, &reader));
+    assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, NULL, &reader));
     for (int64_t i = 0; i < 4 * MANY; i++) {
         int64_t index = i * 97 % (2 * MANY), sample;
         float   x, y;

@@ -70,7 +70,7 @@ static void read_all(lk_data *data, lk_split split, float *in, float *out)
     int64_t         index[N], sample[N], n = lk_data_n(data, split);
     void           *input[] = {in}, *target[] = {out};
     for (int64_t i = 0; i < n; i++) index[i] = i;
-    assert_ok(lk_data_reader_create(data, split, &reader));
+    assert_ok(lk_data_reader_create(data, split, NULL, &reader));
     assert_ok(lk_data_read(reader, n, index, input, target, NULL, NULL, sample));
     lk_data_reader_destroy(&reader);
 }
@@ -259,7 +259,7 @@ static void an_npy_array_is_an_input_without_targets(void **state)
     assert_ok(lk_h5_close(&file));
     lk_transform *known = saved_transform(&options);
     assert_ok(lk_data_open(&options, 1, known, &data));
-    assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, &reader));
+    assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, NULL, &reader));
     assert_ok(lk_data_read(reader, ROWS, index, to, target, NULL, NULL, sample));
     lk_data_reader_destroy(&reader);
     lk_data_close(&data);
@@ -316,12 +316,12 @@ static void an_imported_csv_and_the_raw_one_give_the_same_rows(void **state)
     assert_in_range(width, 10, MOST);
     assert_in_range(n, 50, 130);
     for (int64_t i = 0; i < ROWS; i++) index[i] = i;
-    assert_ok(lk_data_reader_create(data, LK_SPLIT_TEST, &reader));
+    assert_ok(lk_data_reader_create(data, LK_SPLIT_TEST, NULL, &reader));
     assert_ok(lk_data_read(reader, n, index, in_a, out_a, NULL, NULL, sample));
     lk_data_reader_destroy(&reader);
     assert_ok(lk_data_open_input(path_of("i.csv"), &options, t, &input));
     assert_int_equal(lk_data_n(input, LK_SPLIT_TEST), ROWS);
-    assert_ok(lk_data_reader_create(input, LK_SPLIT_TEST, &reader));
+    assert_ok(lk_data_reader_create(input, LK_SPLIT_TEST, NULL, &reader));
     assert_ok(lk_data_read(reader, ROWS, index, in_b, out_b, NULL, NULL, sample));
     lk_data_reader_destroy(&reader);
     for (int64_t row = 0; row < ROWS; row++) {

@@ -733,9 +733,70 @@ static void lanes_beyond_a_batch_view_are_refused(void **state)
     lk_data_close(&f.data);
 }
 
+/* Two ranks of a host on packed data: the rows of two streams that share nothing, and each chunk unpacked once. */
+static void streams_that_share_unpack_each_chunk_once(void **state)
+{
+    (void)state;
+    fixture f;
+    lk_h5  *file = NULL;
+    char    path[128];
+    float   x[MOST][F], y[MOST];
+    int64_t axis[] = {MOST, F}, chunk[] = {4, F}, resident = lk_column_resident_bytes, all = 0, bytes,
+            rows = 0;
+    lk_stream *stream[2] = {NULL};
+    for (int i = 0; i < MOST; i++) {
+        y[i] = y_of(i);
+        for (int c = 0; c < F; c++) x[i][c] = x_of(i, c);
+    }
+    snprintf(path, sizeof path, "%s/packed.h5", folder);
+    assert_ok(lk_h5_create(path, &file));
+    assert_ok(lk_h5_write_chunked(file, "/train/x", LK_H5_F32, 2, axis, chunk, 4, x));
+    assert_ok(lk_h5_write(file, "/train/y", LK_H5_F32, 1, axis, y));
+    assert_ok(lk_h5_close(&file));
+    lk_column_resident_bytes = 0;
+    open_file(&f, "packed.h5:/train", LK_SHUFFLE_FULL, 0);
+    size_t size = lk_stream_shared_bytes(f.data, LK_SPLIT_TRAIN, 2);
+    assert_true(size > 0);
+    void *memory = malloc(size);
+    assert_non_null(memory);
+    assert_ok(lk_stream_shared_init(f.data, LK_SPLIT_TRAIN, 2, memory));
+    for (int r = 0; r < 2; r++) {
+        lk_stream_options options = whole(8);
+        options.lanes = 2;
+        options.first_lane = r;
+        options.prefetch = true;
+        options.shared = memory;
+        options.sharers = 2;
+        assert_ok(lk_stream_create(f.data, &options, &stream[r]));
+    }
+    for (int64_t b = 0; b < lk_stream_batches(stream[0]); b++)
+        for (int r = 0; r < 2; r++) {
+            const lk_batch *batch = NULL;
+            assert_ok(lk_stream_next(stream[r], &batch));
+            rows += batch->n;
+            for (int64_t i = 0; i < batch->n; i++) {
+                const float *row = (const float *)batch->input[0] + i * F;
+                for (int c = 0; c < F; c++) assert_true(row[c] == x_of(batch->sample[i], c));
+            }
+        }
+    assert_int_equal(rows, MOST);
+    for (int r = 0; r < 2; r++) {
+        double wait;
+        lk_stream_figures(stream[r], &bytes, &wait);
+        all += bytes;
+        lk_stream_destroy(&stream[r]);
+    }
+    assert_int_equal(all, MOST * (F + 1) * (int64_t)sizeof(float)); /* x once, and y */
+    lk_data_close(&f.data);
+    lk_column_resident_bytes = resident;
+    free(memory);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(streams_that_share_unpack_each_chunk_once),
         cmocka_unit_test(every_sample_comes_once_an_epoch_on_any_number_of_ranks),
         cmocka_unit_test(order_depends_on_seed_and_epoch_and_not_on_the_batch_size),
         cmocka_unit_test(without_shuffle_and_outside_training_the_source_keeps_its_order),

@@ -78,7 +78,7 @@ static void read_all(lk_data *data, lk_split split, float *input, void *target, 
     int64_t         n = lk_data_n(data, split), index[N];
     void           *in[] = {input}, *out[] = {target};
     for (int64_t i = 0; i < n; i++) index[i] = i;
-    assert_ok(lk_data_reader_create(data, split, &reader));
+    assert_ok(lk_data_reader_create(data, split, NULL, &reader));
     assert_ok(lk_data_read(reader, n, index, in, target ? out : NULL, NULL, NULL, sample));
     lk_data_reader_destroy(&reader);
 }
@@ -282,7 +282,7 @@ static void bad_values_are_named_by_file_dataset_and_index(void **state)
     int64_t         index = 123, sample;
     void           *to[] = {in}, *target[] = {out};
     assert_ok(lk_data_open(&options, 1, NULL, &data));
-    assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, &reader));
+    assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, NULL, &reader));
     assert_int_equal(lk_data_read(reader, 1, &index, to, target, NULL, NULL, &sample), LK_E_DATA);
     assert_non_null(strstr(lk_error_message(), "bad.h5: /train/x[123] holds NaN"));
     lk_data_reader_destroy(&reader);
@@ -348,7 +348,7 @@ static void files_are_found_or_the_reason_is_given(void **state)
     float           in[3 * F], out[3];
     int64_t         index[] = {0, N, 2 * N}, sample[3];
     void           *to[] = {in}, *target[] = {out};
-    assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, &reader));
+    assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, NULL, &reader));
     assert_ok(lk_data_read(reader, 3, index, to, target, NULL, NULL, sample));
     for (int i = 0; i < 3; i++) assert_true(out[i] == (float)i);
     lk_data_reader_destroy(&reader);
@@ -409,7 +409,7 @@ static void weights_are_read_and_a_negative_one_is_named(void **state)
     assert_ok(lk_h5_close(&file));
     assert_ok(lk_data_open(&options, 1, NULL, &data));
     assert_true(lk_data_has_weights(data, LK_SPLIT_TRAIN));
-    assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, &reader));
+    assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, NULL, &reader));
     assert_ok(lk_data_read(reader, 2, index, to, target, weight, NULL, sample));
     assert_true(weight[0] == 0.75F && weight[1] == 2.25F);
     index[1] = 8;
@@ -468,7 +468,7 @@ static void static_fields_and_indices_keep_their_meaning(void **state)
     assert_int_equal(field->classes, 112);
     field = lk_transform_input(lk_data_transform(data), 1);
     assert_true(field->dtype == LK_F32 && field->shape.n_axes == 2 && field->shape.axis[1] == 1);
-    assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, &reader));
+    assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, NULL, &reader));
     assert_ok(lk_data_read(reader, 2, index, in, out, NULL, NULL, sample));
     for (int i = 0; i < P; i++) {
         assert_int_equal(got_tokens[i], P + i);
@@ -504,7 +504,7 @@ static void netcdf_attributes_are_honoured(void **state)
     assert_ok(lk_h5_close(&file));
     assert_ok(lk_data_open(&options, 1, NULL, &data));
     assert_int_equal(lk_transform_input(lk_data_transform(data), 0)->dtype, LK_F32);
-    assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, &reader));
+    assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, NULL, &reader));
     assert_ok(lk_data_read(reader, 3, index, to, targets, NULL, NULL, sample));
     for (int i = 0; i < 6; i++) assert_true(in[i] == 10 + 0.5F * (float)stored[i / 2][i % 2]);
     assert_int_equal(lk_data_read(reader, 4, index, to, targets, NULL, NULL, sample), LK_E_DATA);
@@ -530,7 +530,7 @@ static void every_failing_allocation_is_reported(void **state)
             lk_data_reader *reader = NULL;
             lk_alloc_fail_at(k);
             lk_status st = lk_data_open(&options, 1, NULL, &data);
-            if (st == LK_OK) st = lk_data_reader_create(data, LK_SPLIT_VALIDATION, &reader);
+            if (st == LK_OK) st = lk_data_reader_create(data, LK_SPLIT_VALIDATION, NULL, &reader);
             lk_alloc_fail_at(0);
             assert_true((st == LK_OK) == (data != NULL && reader != NULL));
             lk_data_reader_destroy(&reader);
