@@ -8,7 +8,7 @@ target_link_libraries(test_comm_launch PRIVATE MPI::MPI_C)
 lk_add_mpi_test(test_mpi_link mpi/test_mpi_link.c RANKS 1 2 3 5 6 TIMEOUT 60)
 # Up to 8 ranks on any machine: oversubscribed where there are fewer cores.
 lk_add_mpi_test(test_mpi_lockstep mpi/test_mpi_lockstep.c LABELS lockstep RANKS 1 2 3 4 5 8 TIMEOUT 120)
-lk_add_mpi_test(test_mpi_window mpi/test_mpi_window.c LABELS lockstep RANKS 1 2 4 TIMEOUT 60)
+lk_add_mpi_test(test_mpi_window mpi/test_mpi_window.c LABELS lockstep RANKS 1 2 4 8 TIMEOUT 60)
 foreach(program test_mpi_lockstep test_mpi_window test_mpi_link)
   target_link_libraries(${program} PRIVATE MPI::MPI_C)
 endforeach()

@@ -111,12 +111,66 @@ static void a_host_has_one_copy_of_state_and_slots(void **state)
     assert_everywhere(lk_test_comm, fine);
 }
 
+/* Proportional set size, in bytes, of the mapping that holds `address`: each page's share in this process. -1: no such one. */
+static double mapped_share(const void *address)
+{
+    char               line[512];
+    unsigned long long from = 0, to = 0;
+    double             kilobytes = -1;
+    bool               here = false;
+    FILE              *file = fopen("/proc/self/smaps", "r");
+    while (file && kilobytes < 0 && fgets(line, sizeof line, file)) {
+        if (sscanf(line, "%llx-%llx ", &from, &to) == 2)
+            here = (uintptr_t)address >= from && (uintptr_t)address < to;
+        else if (here)
+            sscanf(line, "Pss: %lf kB", &kilobytes);
+    }
+    if (file) fclose(file);
+    return kilobytes < 0 ? -1 : 1024 * kilobytes;
+}
+
+/* What the kernel counts, all ranks together, less the slabs of gradients: one copy of state and slots, within the window's small
+ * pieces. A private copy a rank would show as so many. */
+static void the_kernel_counts_one_copy_a_host(void **context)
+{
+    (void)context;
+    enum { COLUMNS = 4000000, SLOTS = 2 };
+    lk_comm       *comm = NULL;
+    lk_reduce     *reduce = NULL;
+    lk_reduce_info info;
+    wish           it;
+    double         share = 0, all[64], total = 0;
+    bool           fine = lay_out(0, &comm) == LK_OK && wish_make(&it, COLUMNS, SLOTS) == LK_OK;
+    fine = fine && lk_comm_size(comm) <= 64 && wish_create(comm, &it, LK_REDUCE_LOCKSTEP, &reduce) == LK_OK;
+    if (fine) {
+        double copy = (double)COLUMNS * (1 + SLOTS) * sizeof(float);
+        lk_reduce_get_info(reduce, &info);
+        volatile float seen = 0; /* each rank reads all of it, as a forward pass does */
+        for (int64_t i = 0; i < COLUMNS; i += 16) seen += lk_reduce_state(reduce)[i];
+        fine = lk_comm_barrier(comm) == LK_OK;
+        share = mapped_share(lk_reduce_state(reduce));
+        fine = lk_comm_allgather(comm, &share, 1, all) == LK_OK && fine && share > 0;
+        for (int r = 0; r < lk_comm_size(comm); r++) total += all[r];
+        total -= (double)info.n_slabs_host * COLUMNS * sizeof(float);
+        fine = fine && total > 0.98 * copy && total < 1.02 * copy;
+        if (lk_comm_is_root(comm))
+            print_message("np %d: parameters and optimizer state take %.1f MB, one copy has %.1f MB\n",
+                          lk_comm_size(comm), total / 1e6, copy / 1e6);
+        fine = lk_comm_barrier(comm) == LK_OK && fine;
+    }
+    lk_reduce_destroy(&reduce);
+    lk_comm_destroy(&comm);
+    lk_span_table_clear(&it.spans);
+    assert_everywhere(lk_test_comm, fine);
+}
+
 static int run(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(too_little_shared_memory_is_found_before_the_call),
         cmocka_unit_test(virtual_hosts_of_a_machine_share_what_there_is),
         cmocka_unit_test(a_host_has_one_copy_of_state_and_slots),
+        cmocka_unit_test(the_kernel_counts_one_copy_a_host),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
