@@ -1,7 +1,7 @@
 # The n-th allocation fails, in a process alone and in one rank of three: the job ends within 10 s with 71 and says which rank
 # wanted how many bytes or what for; nobody is left; the same command then ends in the undisturbed bits. EVERY: each so-many-th allocation.
 . "$(dirname "$0")/lib.sh"
-every=${EVERY:-11} epochs=1
+every=${EVERY:-31} epochs=1
 crash_config samples=96
 undisturbed
 # short_of NUMBER NP: a run in which that allocation of the last rank fails.

@@ -140,11 +140,11 @@ processes_of() {
 # ranks_of DIR: the ranks alone.
 ranks_of() {
     pgrep -x lockstep | while read -r pid; do
-        tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "--run $work/$1 " && echo "$pid"
+        tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF -- "--run $work/$1 " && echo "$pid"
     done
 }
 # rank_of PID: its rank, 0 without a launcher.
-rank_of() { tr '\0' '\n' <"/proc/$1/environ" 2>/dev/null | sed -n 's/^OMPI_COMM_WORLD_RANK=//p'; }
+rank_of() { tr '\0' '\n' 2>/dev/null <"/proc/$1/environ" | sed -n 's/^OMPI_COMM_WORLD_RANK=//p'; }
 # pid_of_rank DIR RANK
 pid_of_rank() {
     for pid in $(ranks_of "$1"); do
