@@ -603,8 +603,8 @@ done:
 static void leave_alone(lk_comm *comm, lk_status status)
 {
     const char *host = lk_comm_n_hosts(comm) > 0 ? lk_comm_host_name(comm, lk_comm_host(comm)) : "?";
-    lk_log_rank("lockstep: rank %d on host %s failed alone: %s", lk_comm_rank(comm), host,
-                lk_error_message());
+    lk_log_rank("lockstep: rank %d on host %s failed alone: %s: %s", lk_comm_rank(comm), host,
+                lk_status_text(status), lk_error_message());
     lk_comm_abort(comm, lk_status_exit_code(status));
 }
 

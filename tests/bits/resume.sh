@@ -28,7 +28,7 @@ step=$(ls "$work/part/checkpoints" | sed -n 's/^step-0*\([0-9]*\)\.h5$/\1/p' | t
 
 verdict=0
 for to in "$@"; do
-    case $to in 7) n_hosts=4 ;; *) n_hosts=3 ;; esac
+    case $to in 1 | 2) n_hosts=$to ;; 7) n_hosts=4 ;; *) n_hosts=3 ;; esac
     what="$model, stopped at $from ranks after step $step, resumed at $to on $n_hosts hosts"
     cp -r "$work/part" "$work/$to"
     cp "$work/part.out" "$work/$to.out"
