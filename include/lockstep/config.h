@@ -43,8 +43,9 @@ LK_API const lk_run_options *lk_config_options(const lk_config *config);
 LK_API lk_status lk_config_render(const lk_config *config, int origins, int absolute, char **text);
 
 /**
- * Compares two configurations key by key. *same_results: no key differs that can change a bit ("train.epochs"
- * and "train.steps" apart: those set *other_length). *difference: one line a differing key,
+ * Compares two configurations key by key. *same_results: no key differs that can change a bit. Apart from that
+ * are "train.epochs" and "train.steps", which set *other_length, and the folders of data files: moved data is
+ * the same data where its fingerprint is. *difference: one line a differing key,
  * "optimizer.adam.learning_rate: 1e-3 -> 2e-3", "" if none; freed with free().
  */
 LK_API lk_status lk_config_compare(const lk_config *before, const lk_config *after, int *same_results,

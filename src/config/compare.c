@@ -7,6 +7,7 @@
 typedef struct entry entry;
 struct entry {
     const char      *key, *value; /* "train.batch_size", "256" */
+    const char      *names;       /* of files: the value without their folders; else the value */
     const lk_option *option;
     bool             met; /* found on the other side */
     entry           *next;
@@ -18,18 +19,25 @@ typedef struct entries {
     lk_pool    *pool;
 } entries;
 
-static void add_entry(entries *list, const char *key, const lk_setting *setting, const char *value)
+static void add_entry(entries *list, const char *key, const lk_setting *setting, const char *value,
+                      const char *names)
 {
     entry *e = LK_POOL_ARRAY(list->pool, entry, 1);
     if (!e) return;
     e->key = key;
     e->value = value;
+    e->names = names;
     e->option = setting->option;
     if (list->last)
         list->last->next = e;
     else
         list->first = e;
     list->last = e;
+}
+
+static void add_word(entries *list, const char *key, const lk_setting *setting, const char *word)
+{
+    add_entry(list, key, setting, word, word);
 }
 
 static const char *scalar_text(const entries *list, const lk_setting *setting)
@@ -48,12 +56,24 @@ static const char *below(const entries *list, const char *key, const char *name)
     return key[0] ? lk_pool_printf(list->pool, "%s.%s", key, name) : name;
 }
 
-static const char *join(const entries *list, const lk_setting *setting)
+/* "shear/run_1/out_*.h5:/fields" -> "out_*.h5:/fields" */
+static const char *name_text(const entries *list, const lk_setting *setting)
+{
+    if (!(setting->option->flags & LK_OPTION_FILES)) return scalar_text(list, setting);
+    const char *colon = strstr(setting->text, ":/"), *name = setting->text;
+    for (const char *at = setting->text; *at && at != colon; at++)
+        if (*at == '/') name = at + 1;
+    return name;
+}
+
+typedef const char *text_function(const entries *list, const lk_setting *setting);
+
+static const char *join(const entries *list, const lk_setting *setting, text_function *text_of)
 {
     const char *text = "[";
     for (const lk_setting *item = setting->first; item; item = item->next)
         text = lk_pool_printf(list->pool, "%s%s%s", text, item == setting->first ? "" : ", ",
-                              scalar_text(list, item));
+                              text_of(list, item));
     return lk_pool_printf(list->pool, "%s]", text);
 }
 
@@ -87,15 +107,15 @@ static void flatten(entries *list, const char *key, const lk_setting *setting)
     lk_option_kind kind = setting->option->kind;
     bool           of_maps = kind == LK_OPTION_CHOICES || kind == LK_OPTION_MAPS;
     if (setting->text) {
-        add_entry(list, key, setting, scalar_text(list, setting));
+        add_entry(list, key, setting, scalar_text(list, setting), name_text(list, setting));
         return;
     }
     if (setting->list && !of_maps) {
-        add_entry(list, key, setting, join(list, setting));
+        add_entry(list, key, setting, join(list, setting, scalar_text), join(list, setting, name_text));
         return;
     }
-    if (of_maps) add_entry(list, key, setting, item_names(list, setting));
-    if (kind == LK_OPTION_CHOICE && setting->first) add_entry(list, key, setting, setting->first->name);
+    if (of_maps) add_word(list, key, setting, item_names(list, setting));
+    if (kind == LK_OPTION_CHOICE && setting->first) add_word(list, key, setting, setting->first->name);
     for (const lk_setting *child = setting->first; child; child = child->next)
         flatten(list, below(list, key, of_maps ? item_name(list, setting, child) : child->name), child);
 }
@@ -107,14 +127,19 @@ static entry *find_entry(const entries *list, const char *key)
     return NULL;
 }
 
-static void note(const entry *which, const char *before, const char *after, int *same_results,
-                 int *other_length, lk_str *difference)
+/* `before`, `after`: NULL where the key is not there. Files of the same names in other folders may be the same
+ * data: their fingerprint tells, where they are opened. */
+static void note(const entry *before, const entry *after, int *same_results, int *other_length,
+                 lk_str *difference)
 {
+    const entry *which = before ? before : after;
+    bool         moved = before && after && !strcmp(before->names, after->names);
     if (which->option->flags & LK_OPTION_LENGTH)
         *other_length = 1;
-    else if (!(which->option->flags & LK_OPTION_FREE))
+    else if (!(which->option->flags & LK_OPTION_FREE) && !moved)
         *same_results = 0;
-    lk_str_printf(difference, "%s%s: %s -> %s", difference->size ? "\n" : "", which->key, before, after);
+    lk_str_printf(difference, "%s%s: %s -> %s", difference->size ? "\n" : "", which->key,
+                  before ? before->value : "(not there)", after ? after->value : "(not there)");
 }
 
 lk_status lk_compare_settings(const lk_setting *before, const char *base_before, const lk_setting *after,
@@ -131,10 +156,10 @@ lk_status lk_compare_settings(const lk_setting *before, const char *base_before,
         entry *twin = find_entry(&b, e->key);
         if (twin) twin->met = true;
         if (!twin || strcmp(twin->value, e->value) != 0)
-            note(e, e->value, twin ? twin->value : "(not there)", same_results, other_length, difference);
+            note(e, twin, same_results, other_length, difference);
     }
     for (const entry *e = b.first; e; e = e->next)
-        if (!e->met) note(e, "(not there)", e->value, same_results, other_length, difference);
+        if (!e->met) note(NULL, e, same_results, other_length, difference);
     lk_status st =
         pool.failed ? lk_fail(LK_E_NOMEM, "out of memory while configurations were compared") : LK_OK;
     lk_pool_clear(&pool);

@@ -332,6 +332,11 @@ const lk_transform *lk_data_transform(const lk_data *data)
     return data->transform;
 }
 
+const char *lk_data_greatest_label(const lk_data *data, int target)
+{
+    return data->transform->target[target].greatest_label;
+}
+
 const lk_data_options *lk_data_options_of(const lk_data *data)
 {
     return data->options;

@@ -320,12 +320,22 @@ done:
     return st;
 }
 
+static void note_greatest(lk_recipe *recipe, const lk_source *source, int64_t row, double value)
+{
+    int64_t          index;
+    const lk_column *column = &source->column[0];
+    const lk_part   *part = lk_column_part(column, row, &index);
+    snprintf(recipe->greatest_label, sizeof recipe->greatest_label, "%s: %s[%lld] is %.0f",
+             column->files->path[part->file], part->dataset, (long long)index, value);
+}
+
 /* Without class names there are as many classes as the largest training value says. */
 static lk_status fit_classes(lk_recipe *recipe, const lk_source *source, bool is_target,
                              lk_source_cursor *cursor, lk_rows rows, double *raw)
 {
     lk_status st = LK_OK;
     double    low = (double)INT32_MAX, high = -1;
+    int64_t   high_row = 0;
     recipe->field.classes = recipe->n_class_names;
     for (int64_t i = 0; i < rows.n; i++) {
         int64_t row = row_at(rows, i);
@@ -337,10 +347,14 @@ static lk_status fit_classes(lk_recipe *recipe, const lk_source *source, bool is
                 goto done;
             }
             low = raw[e] < low ? raw[e] : low;
+            if (raw[e] > high) high_row = row;
             high = raw[e] > high ? raw[e] : high;
         }
     }
-    if (recipe->field.classes == 0) recipe->field.classes = (int64_t)high + 1;
+    if (recipe->field.classes == 0) {
+        recipe->field.classes = (int64_t)high + 1;
+        note_greatest(recipe, source, high_row, high);
+    }
     if (is_target && low == 1 && !recipe->n_class_names)
         lk_log_warn(
             "%s: the labels of all training samples lie in 1..%.0f; classes count from 0, so class 0 has "

@@ -38,6 +38,8 @@ typedef struct lk_recipe {
     int          n_cells;
     char       **column; /* owned [n_columns]: columns of a table that the target is made of, if known */
     int64_t      n_columns;
+    /* Where the number of classes comes from, "data.h5: /train/y[17] is 9"; "" unless the values were counted. */
+    char greatest_label[512];
 } lk_recipe;
 
 struct lk_transform {

@@ -93,6 +93,9 @@ void      lk_data_close(lk_data **data);
 
 const lk_transform *lk_data_transform(const lk_data *data);
 int64_t             lk_data_n(const lk_data *data, lk_split split); /* samples; 0 if there is no such split */
+/** The label that sets the number of classes of a target, "data.h5: /train/y[17] is 9"; "" where class names do, or a
+ * checkpoint. */
+const char *lk_data_greatest_label(const lk_data *data, int target);
 /** Whether the split has its targets: files given to predict may lack them. */
 bool lk_data_has_targets(const lk_data *data, lk_split split);
 /** XXH3-128 in hex over names, sizes, shapes, types and sampled blocks of the files of a split. */

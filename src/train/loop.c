@@ -27,6 +27,7 @@ typedef struct loop {
     lk_run                 *run;
     const lk_train_request *request;
     lk_saver               *saver;   /* root */
+    lk_checkpoint          *resumed; /* root: the one to go on from, until it is loaded; NULL: a new run */
     lk_history              history; /* root */
     double                 *sums;    /* [n_columns] of the last evaluation */
     lk_scores               train, validation;
@@ -245,17 +246,26 @@ static double job_seconds_left(const loop *l)
 
 /* ---- start ---- */
 
-static lk_status resume_root(loop *l, bool *resumed)
+/* Root: the newest checkpoint of the directory, and whether the data is still its own. */
+static lk_status find_resumed(loop *l)
 {
-    lk_status      st = LK_OK;
-    char          *path = NULL;
-    lk_checkpoint *checkpoint = NULL;
-    *resumed = false;
+    lk_status st = LK_OK;
+    char     *path = NULL;
     LK_TRY(lk_checkpoint_find_newest(lk_rundir_file(l->request->rundir, "checkpoints"), &path));
     if (!path) goto done;
-    LK_TRY(lk_checkpoint_open(path, &checkpoint));
-    int64_t total = l->run->position.total_steps;
-    LK_TRY(lk_state_load(l->run, checkpoint, &l->history));
+    LK_TRY(lk_checkpoint_open(path, &l->resumed));
+    LK_TRY(lk_state_check_data(l->run, l->resumed));
+done:
+    lk_free(&path);
+    return st;
+}
+
+static lk_status resume_root(loop *l)
+{
+    lk_status st = LK_OK;
+    int64_t   total = l->run->position.total_steps;
+    LK_TRY(lk_state_load(l->run, l->resumed, &l->history));
+    lk_checkpoint_close(&l->resumed);
     lk_position at = l->run->position;
     at.step = l->run->progress.step;
     at.total_steps = l->run->progress.total_steps;
@@ -273,10 +283,7 @@ static lk_status resume_root(loop *l, bool *resumed)
         lk_rundir_path(l->request->rundir), (long long)at.step, (long long)total);
     if (longer) l->run->progress.stopped_early = 0;
     l->run->progress.total_steps = total;
-    *resumed = true;
 done:
-    lk_checkpoint_close(&checkpoint);
-    lk_free(&path);
     return st;
 }
 
@@ -320,7 +327,8 @@ static lk_status start_root(loop *l, bool *resumed)
     lk_rundir *rundir = l->request->rundir;
     char       folder[PATH_MAX], best[PATH_MAX];
     lk_run_initial(l->run);
-    LK_TRY(resume_root(l, resumed));
+    *resumed = l->resumed != NULL;
+    if (*resumed) LK_TRY(resume_root(l));
     if (!*resumed && l->request->from) LK_TRY(from_root(l));
     /* Up to here nothing was written: what is refused leaves the directory as it was. */
     l->begun = true;
@@ -615,7 +623,9 @@ lk_status lk_train(lk_session *session, const lk_run_options *options, const lk_
     loop         l = {.request = request, .launched = lk_clock_seconds()};
     LK_TRY(lk_comm_layout(session->comm, &options->comm));
     LK_TRY(lk_watchdog_create(session->comm, options->hang_timeout, &watchdog));
-    LK_TRY(lk_run_create(session->comm, options, NULL, NULL, true, &l.run));
+    LK_TRY(lk_run_open(session->comm, options, NULL, NULL, &l.run));
+    LK_TRY(lk_comm_agree(session->comm, is_root(&l) ? find_resumed(&l) : LK_OK));
+    LK_TRY(lk_run_prepare(l.run, true));
     l.run->watchdog = watchdog;
     l.run->stop_asked = stop_asked;
     l.run->stop_context = &l;
@@ -630,6 +640,7 @@ done:
     if (st != LK_OK && st != LK_STOPPED && !lk_comm_failed_together(session->comm))
         leave_alone(session->comm, st);
     lk_saver_destroy(&l.saver);
+    lk_checkpoint_close(&l.resumed);
     lk_history_clear(&l.history);
     lk_free(&l.sums);
     lk_run_destroy(&l.run);

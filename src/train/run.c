@@ -87,6 +87,16 @@ lk_status lk_run_name_place(const lk_run_options *options, lk_status status)
     return lk_fail(status, "%s:%s", options->label, message);
 }
 
+/* A loss that asks for more classes than the model has units: which label did it. */
+static lk_status name_label(const lk_run *run, const lk_field *target, lk_status status)
+{
+    const lk_shape *output = lk_model_output(run->model);
+    const char     *label = lk_data_greatest_label(run->data, 0);
+    int64_t         units = output->n_axes ? output->axis[output->n_axes - 1] : 1;
+    if (status != LK_E_SHAPE || target->classes <= units || !label[0]) return status;
+    return lk_fail_context(status, "%s", label);
+}
+
 static lk_status build_model(lk_run *run)
 {
     lk_status           st = LK_OK;
@@ -107,7 +117,8 @@ static lk_status build_model(lk_run *run)
     run->n_columns = LK_SUM_FIRST_METRIC;
     if (!target) goto done;
     const lk_shape *output = lk_model_output(run->model);
-    LK_TRY(lk_loss_create(&run->options->loss, output, target, &run->loss));
+    st = lk_loss_create(&run->options->loss, output, target, &run->loss);
+    LK_TRY(name_label(run, target, st));
     int64_t       n_units = 0;
     const double *units = lk_transform_target_units(transform, 0, &n_units);
     LK_CHECK(run->options->n_metrics <= LK_RUN_MAX_METRICS, LK_E_CONFIG, "metrics: %d are more than %d",
@@ -223,8 +234,8 @@ done:
     return st;
 }
 
-lk_status lk_run_create(lk_comm *comm, const lk_run_options *options, lk_checkpoint *checkpoint,
-                        const char *input, bool training, lk_run **out)
+lk_status lk_run_open(lk_comm *comm, const lk_run_options *options, lk_checkpoint *checkpoint,
+                      const char *input, lk_run **out)
 {
     lk_status st = LK_OK;
     lk_run   *run = NULL;
@@ -238,13 +249,30 @@ lk_status lk_run_create(lk_comm *comm, const lk_run_options *options, lk_checkpo
         LK_TRY(lk_comm_agree(comm, open_known(run, checkpoint, input)));
     else
         LK_TRY(open_together(run));
-    LK_TRY(lk_comm_agree(comm, build_model(run)));
-    LK_TRY(lk_work_create(run->model, options->evaluate_chunk, 1, false, options->seed, &run->evaluate_work));
-    if (training) LK_TRY(prepare_training(run));
     *out = run;
     run = NULL;
 done:
     lk_run_destroy(&run);
+    return st;
+}
+
+lk_status lk_run_prepare(lk_run *run, bool training)
+{
+    lk_status             st = LK_OK;
+    const lk_run_options *options = run->options;
+    LK_TRY(lk_comm_agree(run->comm, build_model(run)));
+    LK_TRY(lk_work_create(run->model, options->evaluate_chunk, 1, false, options->seed, &run->evaluate_work));
+    if (training) LK_TRY(prepare_training(run));
+done:
+    return st;
+}
+
+lk_status lk_run_create(lk_comm *comm, const lk_run_options *options, lk_checkpoint *checkpoint,
+                        const char *input, bool training, lk_run **out)
+{
+    lk_status st = lk_run_open(comm, options, checkpoint, input, out);
+    if (st == LK_OK) st = lk_run_prepare(*out, training);
+    if (st != LK_OK) lk_run_destroy(out);
     return st;
 }
 

@@ -81,7 +81,16 @@ typedef struct lk_run {
 /** Puts the file's name before a message about a layer that begins with "line:column:". Returns `status`. */
 lk_status lk_run_name_place(const lk_run_options *options, lk_status status);
 
-/** `checkpoint`: an open one whose transform is used (eval, predict, resume), else NULL. Collective. */
+/**
+ * In two steps: the data first, then all that is made to fit it (model, loss, metrics; for training reduction, stream and
+ * buffers). A run that resumes looks between them whether the data is still what it began with. `checkpoint`: an open
+ * one whose transform is used (eval, predict), else NULL. Collective.
+ */
+lk_status lk_run_open(lk_comm *comm, const lk_run_options *options, lk_checkpoint *checkpoint,
+                      const char *input, lk_run **out);
+lk_status lk_run_prepare(lk_run *run, bool training);
+
+/** Both steps. Collective. */
 lk_status lk_run_create(lk_comm *comm, const lk_run_options *options, lk_checkpoint *checkpoint,
                         const char *input, bool training, lk_run **out);
 void      lk_run_destroy(lk_run **run); /* collective while training */
@@ -105,6 +114,8 @@ lk_status lk_evaluate(lk_run *run, lk_split split, double *sums);
 /** What rank 0 saves between two steps. */
 lk_status lk_state_save(lk_run *run, const char *config_text, const lk_history *history,
                         lk_checkpoint_writer *writer);
+/** LK_E_DATA if the data is not what the run of this checkpoint began with, folders apart. Root. */
+lk_status lk_state_check_data(const lk_run *run, lk_checkpoint *checkpoint);
 /** Fills state, slots, progress, epoch sums and history from an open checkpoint. Root. */
 lk_status lk_state_load(lk_run *run, lk_checkpoint *checkpoint, lk_history *history);
 /** Parameters and statistics only: eval, predict and --from. */

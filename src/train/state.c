@@ -108,6 +108,11 @@ done:
     return st;
 }
 
+static const struct {
+    const char *noun, *attribute; /* the attribute stands in /provenance */
+} split_fingerprint[LK_SPLITS] = {
+    {"training", "dataset_xxh3"}, {"validation", "validation_xxh3"}, {"test", "test_xxh3"}};
+
 static lk_status put_hosts(const lk_run *run, lk_h5 *file)
 {
     lk_status    st = LK_OK;
@@ -126,12 +131,14 @@ static lk_status put_provenance(lk_run *run, lk_h5 *file)
     lk_status st = LK_OK;
     char      hex[33];
     LK_TRY(put_hosts(run, file));
-    lk_data_fingerprint(run->data, LK_SPLIT_TRAIN, hex);
+    for (int i = 0; i < LK_SPLITS; i++) {
+        lk_data_fingerprint(run->data, (lk_split)i, hex);
+        LK_TRY(lk_h5_put_text(file, "/provenance", split_fingerprint[i].attribute, hex));
+    }
     LK_TRY(lk_h5_put_text(file, "/provenance", "version", LK_VERSION));
     LK_TRY(lk_h5_put_text(file, "/provenance", "kernels", lk_kernels_detail()));
     LK_TRY(lk_h5_put_text(file, "/provenance", "kernel_set", lk_kernels_name()));
     LK_TRY(lk_h5_put_text(file, "/provenance", "mpi", lk_comm_mpi_version(run->comm)));
-    LK_TRY(lk_h5_put_text(file, "/provenance", "dataset_xxh3", hex));
     LK_TRY(lk_h5_put_int(file, "/provenance", "ranks", lk_comm_size(run->comm)));
     LK_TRY(lk_h5_put_int(file, "/provenance", "hosts", lk_comm_n_hosts(run->comm)));
 done:
@@ -168,22 +175,35 @@ lk_status lk_state_load_model(lk_run *run, lk_checkpoint *checkpoint, float *sta
                                    state);
 }
 
-/* A run that goes on with other data would be neither the old one nor a new one. */
-static lk_status check_data(const lk_run *run, lk_checkpoint *checkpoint)
+/* Names, sizes, shapes, types and values of a split. Checkpoints once knew those of the training data alone. */
+static lk_status check_split(const lk_run *run, lk_checkpoint *checkpoint, lk_split split)
 {
-    lk_status st = LK_OK;
-    char      now[33], *then = NULL;
-    LK_TRY(lk_h5_get_text(lk_checkpoint_h5(checkpoint), "/provenance", "dataset_xxh3", &then));
-    lk_data_fingerprint(run->data, LK_SPLIT_TRAIN, now);
-    const lk_split_options *train = &run->options->data.train;
+    lk_status   st = LK_OK;
+    lk_h5      *file = lk_checkpoint_h5(checkpoint);
+    char        now[33], *then = NULL;
+    const char *name = split_fingerprint[split].attribute;
+    if (split != LK_SPLIT_TRAIN && !lk_h5_has_attribute(file, "/provenance", name)) return LK_OK;
+    LK_TRY(lk_h5_get_text(file, "/provenance", name, &then));
+    lk_data_fingerprint(run->data, split, now);
+    const lk_data_options  *data = &run->options->data;
+    const lk_split_options *own[LK_SPLITS] = {&data->train, &data->validation, &data->test};
+    const lk_split_options *of = own[split]->n_files ? own[split] : &data->train; /* a share of it */
     LK_CHECK(
         !strcmp(now, then), LK_E_DATA,
-        "the training data is not what this run began with: names, sizes, shapes or values of %s%s have "
+        "the %s data is not what this run began with: names, sizes, shapes or values of %s%s have "
         "changed (fingerprint %s, now %s). Bring the files back, or begin anew with --new, or with --from "
         "this run",
-        train->n_files ? train->files[0] : "its files", train->n_files > 1 ? " ..." : "", then, now);
+        split_fingerprint[split].noun, of->files[0], of->n_files > 1 ? " ..." : "", then, now);
 done:
     lk_free(&then);
+    return st;
+}
+
+/* A run that goes on with other data would be neither the old one nor a new one. */
+lk_status lk_state_check_data(const lk_run *run, lk_checkpoint *checkpoint)
+{
+    lk_status st = LK_OK;
+    for (int i = 0; i < LK_SPLITS && st == LK_OK; i++) st = check_split(run, checkpoint, (lk_split)i);
     return st;
 }
 
@@ -192,7 +212,6 @@ lk_status lk_state_load(lk_run *run, lk_checkpoint *checkpoint, lk_history *hist
     lk_status             st = LK_OK;
     const lk_run_options *options = run->options;
     char                  prefix[LK_PATH_BYTES];
-    LK_TRY(check_data(run, checkpoint));
     LK_TRY(lk_state_load_model(run, checkpoint, lk_reduce_state(run->reduce)));
     for (int i = 0; i < lk_optim_n_slots(&options->optim); i++) {
         snprintf(prefix, sizeof prefix, "/optimizer/%s", lk_optim_slot_name(&options->optim, i));
