@@ -125,6 +125,13 @@ static const foreign_name foreign_names[] = {
     {"model", "BatchNorm2d", "batch_norm", NULL},
     {"model", "BatchNormalization", "batch_norm", NULL},
     {"model", "bn", "batch_norm", NULL},
+    {"model", "SyncBatchNorm", NULL,
+     "write batch_norm: it normalises within a lane, on any number of ranks; train.lanes=1 makes that the "
+     "whole "
+     "batch, on one rank"},
+    {"over", "batch", NULL,
+     "statistics are those of a lane; fewer and larger lanes (train.lanes) bring them nearer to the batch's, "
+     "train.lanes=1 makes them the batch's, on one rank"},
     {"model", "LayerNormalization", "layer_norm", NULL},
     {"model", "ln", "layer_norm", NULL},
     {"model", "MultiheadAttention", "attention", NULL},

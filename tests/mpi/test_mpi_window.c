@@ -134,6 +134,8 @@ static double mapped_share(const void *address)
 static void the_kernel_counts_one_copy_a_host(void **context)
 {
     (void)context;
+    if (lk_comm_size(lk_test_comm) == 1)
+        skip(); /* its own memory: the mapping holds neighbours on the heap too */
     enum { COLUMNS = 4000000, SLOTS = 2 };
     lk_comm       *comm = NULL;
     lk_reduce     *reduce = NULL;
