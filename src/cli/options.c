@@ -107,6 +107,12 @@ static lk_status take_option(int argc, char **argv, int *i, const cli_option *op
                      guess ? " (did you mean --" : "", guess ? guess : "", guess ? "?)" : "");
 }
 
+static int has_option(const cli_option *options, const char *name)
+{
+    while (options->name && strcmp(options->name, name) != 0) options++;
+    return options->name != NULL;
+}
+
 lk_status cli_parse(int argc, char **argv, const cli_option *options, cli_line *line)
 {
     int only_operands = 0;
@@ -117,7 +123,7 @@ lk_status cli_parse(int argc, char **argv, const cli_option *options, cli_line *
             only_operands = 1;
         } else if (!only_operands && (!strcmp(argv[i], "-h") || !strcmp(argv[i], "--help"))) {
             line->help = 1;
-        } else if (!only_operands && !strcmp(argv[i], "-o")) {
+        } else if (!only_operands && !strcmp(argv[i], "-o") && has_option(options, "output")) {
             static char output[] = "--output";
             argv[i--] = output; /* read again in its long form */
         } else if (!only_operands && !strncmp(argv[i], "--", 2)) {

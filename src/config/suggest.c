@@ -47,6 +47,7 @@ static const foreign_name foreign_names[] = {
     {"", "augmentation", NULL, "it belongs in data: data.augment"},
     {NULL, "device", NULL, "leave it out: Lockstep computes on CPUs, one core a rank"},
     {NULL, "accelerator", NULL, "leave it out: Lockstep computes on CPUs, one core a rank"},
+    {NULL, "gpu", NULL, "leave it out: Lockstep computes on CPUs, one core a rank"},
     {NULL, "gpus", NULL, "leave it out: Lockstep computes on CPUs; mpirun -n says how many ranks"},
     {NULL, "devices", NULL, "leave it out: mpirun -n says how many ranks"},
     {NULL, "num_nodes", NULL, "leave it out: mpirun or srun says how many ranks"},

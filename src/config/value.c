@@ -113,6 +113,7 @@ static const char *range_text(lk_pool *pool, const lk_option *option)
                *high = lk_value_number_text(pool, option->high);
     bool above = option->flags & LK_OPTION_NOT_LOW, below = option->flags & LK_OPTION_NOT_HIGH;
     bool has_low = option->low > -1e29, has_high = option->high < 9e8;
+    if (option->low == option->high) return low;
     if (has_low && has_high)
         return lk_pool_printf(pool, "%s%s and %s%s", above ? "above " : "at least ", low,
                               below ? "below " : "at most ", high);

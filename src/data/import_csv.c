@@ -116,7 +116,8 @@ static lk_status learn_columns(table *t, const char *const *targets, int n_targe
     LK_TRY(LK_ALLOC(n_targets, &t->targets));
     for (int k = 0; k < n_targets; k++) {
         int index = lk_csv_column(&t->csv, targets[k]);
-        LK_CHECK(index >= 0, LK_E_USAGE, "%s has no column '%s' (--target)%s", t->path, targets[k],
+        LK_CHECK(index >= 0, LK_E_USAGE, "%s has no column '%s' (--target) among its %d, '%s' to '%s'%s",
+                 t->path, targets[k], t->csv.n_columns, t->csv.name[0], t->csv.name[t->csv.n_columns - 1],
                  lk_csv_hint(&t->csv));
         column *c = &t->targets[t->n_targets++];
         c->index = index;

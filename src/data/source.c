@@ -91,13 +91,23 @@ static lk_handle *use_handle(lk_handles *handles, int file)
     return handle;
 }
 
+/* A file that the importers know, where HDF5 was expected. */
+static lk_status name_importer(const char *path, lk_status status)
+{
+    const char *dot = strrchr(path, '.');
+    char        message[2048];
+    if (status != LK_E_DATA || !dot || (strcmp(dot, ".csv") != 0 && strcmp(dot, ".npy") != 0)) return status;
+    snprintf(message, sizeof message, "%s", lk_error_message());
+    return lk_fail(status, "%s; `lockstep data import %s` makes one of it", message, dot + 1);
+}
+
 lk_status lk_handles_h5(lk_handles *handles, int file, lk_h5 **out)
 {
     lk_handle *handle = use_handle(handles, file);
     if (!handle->h5) {
         bool      fresh = handle->fd < 0;
         lk_status st = lk_h5_open(handles->files->path[file], &handle->h5);
-        if (st != LK_OK) return st;
+        if (st != LK_OK) return name_importer(handles->files->path[file], st);
         handles->n_open += fresh;
     }
     *out = handle->h5;

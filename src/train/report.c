@@ -155,7 +155,7 @@ void lk_report_epoch(const lk_run *run, double epoch, double epochs, const lk_sc
 {
     char eta[32];
     lk_report_duration(eta_s, eta);
-    lk_str_printf(text, "Epoch %.6g/%.6g", epoch, epochs);
+    lk_str_printf(text, "Epoch %.10g/%.10g", epoch, epochs);
     if (validation) {
         lk_str_append(text, ", Val Loss: ");
         put_number(validation->loss, 6, text);

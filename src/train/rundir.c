@@ -64,6 +64,8 @@ static lk_status refuse_foreign(const char *path)
     bool           ours = false, others = false;
     struct dirent *entry;
     DIR           *folder = opendir(path);
+    LK_CHECK(folder || errno != ENOTDIR, LK_E_LOCKED,
+             "%s is a file, not a run directory; choose another with --run", path);
     LK_CHECK(folder, LK_E_IO, "run directory %s: %s", path, lk_file_reason(errno));
     while ((entry = readdir(folder))) {
         if (!strcmp(entry->d_name, ".lock") || !strcmp(entry->d_name, "config.yaml")) ours = true;

@@ -46,8 +46,9 @@ static lk_status resolve(const char *name, const char *at, char *path, size_t si
                  "--at %s: expected best, last or a step", at);
         lk_checkpoint_name(step, file);
         snprintf(path, size, "%s/checkpoints/%s", name, file);
-        LK_CHECK(access(path, R_OK) == 0, LK_E_DATA, "%s: there is no checkpoint of step %lld (%s)", name,
-                 step, file);
+        LK_CHECK(access(path, R_OK) == 0, LK_E_DATA,
+                 "%s/checkpoints has no %s: a run keeps its newest ones (checkpoint.keep) and its best", name,
+                 file);
         goto done;
     }
     snprintf(folder, sizeof folder, "%s/checkpoints", name);

@@ -24,6 +24,7 @@ wrong "one CONFIG expected, 2 given" train a.yaml b.yaml
 wrong "expected auto, never or must" train a.yaml --resume=maybe
 wrong "is no duration" train a.yaml --max-time soon
 wrong "-o OUT.h5 is missing" predict run in.csv
+wrong "unknown option -o" config init d.h5 -o run.yaml
 wrong "idx, csv or npy expected" data import
 wrong "--target COLUMN" data import csv a.csv -o b.h5
 wrong "check, render, init or reference expected" config

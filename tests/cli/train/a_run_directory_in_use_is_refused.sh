@@ -13,3 +13,6 @@ echo precious >other/letter.txt
 lockstep train run.yaml --run other
 exits 73
 [ "$(cat other/letter.txt)" = precious ] || fail "a file was lost"
+lockstep train run.yaml --run other/letter.txt
+exits 73
+says_once "other/letter.txt is a file"

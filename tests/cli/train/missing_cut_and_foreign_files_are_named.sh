@@ -12,6 +12,10 @@ echo "this is no data" >data.h5
 lockstep train run.yaml
 exits 65
 says "HDF5"
+printf 'a,b\n1,2\n' >data.csv
+lockstep train run.yaml --set data.train=data.csv
+exits 65
+says_once "lockstep data import csv"
 cp whole.h5 data.h5
 sed -i 's,data.h5:/train,data.h5:/nothing,' run.yaml
 lockstep train run.yaml
