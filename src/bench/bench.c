@@ -41,7 +41,7 @@ enum { WARM_UP_STEPS = 10 };
 static const double YARDSTICK_SECONDS = 0.4;
 
 typedef struct figures {
-    int64_t steps;
+    int64_t steps, samples;
     double  seconds, samples_per_s, gflops,
         yardstick; /* yardstick: GF/s of all ranks' sgemm at the same time */
     double yardstick_before, yardstick_after;
@@ -94,7 +94,10 @@ static lk_status timed_steps(lk_run *run, double seconds, figures *f)
     lk_phases_enter(&run->phases, LK_PHASE_OTHER);
     f->seconds = lk_clock_seconds() - began;
     f->cpu_s = (double)(clock() - cpu) / CLOCKS_PER_SEC;
-    f->samples_per_s = (double)(f->steps * run->options->batch_size) / f->seconds;
+    int64_t step = run->progress.step;
+    f->samples =
+        lk_position_samples(&run->position, step) - lk_position_samples(&run->position, step - f->steps);
+    f->samples_per_s = (double)f->samples / f->seconds;
     f->gflops = f->samples_per_s * run->flops_sample / 1e9;
 done:
     return st;
@@ -129,8 +132,7 @@ static lk_status write_json(const lk_run *run, const figures *f, lk_str *text)
                   f->seconds, "samples_per_second", f->samples_per_s, "gflops", f->gflops, "sgemm_gflops",
                   f->yardstick, "sgemm_before", f->yardstick_before, "sgemm_after", f->yardstick_after,
                   "share_of_sgemm", f->gflops / f->yardstick, "cpu_seconds_per_sample",
-                  f->cpu_s / (double)(f->steps * run->options->batch_size), "kernels", lk_kernels_detail(),
-                  "phases", phases);
+                  f->cpu_s / (double)f->samples, "kernels", lk_kernels_detail(), "phases", phases);
     return lk_bench_dump(object, text);
 }
 

@@ -4,6 +4,13 @@
 
 static const double PI = 3.14159265358979323846;
 
+int64_t lk_position_samples(const lk_position *position, int64_t step)
+{
+    int64_t epochs = step / position->steps_per_epoch,
+            rest = step % position->steps_per_epoch * position->batch_size;
+    return epochs * position->samples_per_epoch + rest;
+}
+
 lk_status lk_when_steps(const lk_when *when, const lk_position *position, int64_t *steps)
 {
     lk_status st = LK_OK;

@@ -28,6 +28,9 @@ typedef struct lk_position {
     int64_t step, steps_per_epoch, total_steps, samples_per_epoch, batch_size;
 } lk_position;
 
+/** Samples of the first `step` steps: the last batch of each epoch may be short. */
+int64_t lk_position_samples(const lk_position *position, int64_t step);
+
 /**
  * Steps in a span of training, rounded up. Epochs: count * steps_per_epoch. Samples: whole epochs first,
  * because the last batch of an epoch may be short, then the rest by batch_size. LK_WHEN_NEVER: 0. Errors:

@@ -73,12 +73,16 @@ static double run_seconds(const loop *l)
     return l->run->progress.seconds + lk_clock_seconds() - l->started;
 }
 
+static int64_t samples_since(const loop *l, int64_t step)
+{
+    const lk_position *at = &l->run->position;
+    return lk_position_samples(at, l->run->progress.step) - lk_position_samples(at, step);
+}
+
 static double samples_per_second(const loop *l, int64_t since_step, double since)
 {
     double seconds = lk_clock_seconds() - since;
-    return seconds > 0
-               ? (double)((l->run->progress.step - since_step) * l->run->options->batch_size) / seconds
-               : 0;
+    return seconds > 0 ? (double)samples_since(l, since_step) / seconds : 0;
 }
 
 static double eta_seconds(const loop *l)
@@ -554,7 +558,7 @@ static lk_status finish(loop *l)
         lk_str_clear(&text);
     }
     lk_phases_enter(&run->phases, LK_PHASE_OTHER);
-    LK_TRY(lk_report_phases(run, (run->progress.step - l->started_step) * run->options->batch_size, &text));
+    LK_TRY(lk_report_phases(run, samples_since(l, l->started_step), &text));
     if (is_root(l)) {
         say_lines(l, lk_str_text(&text), SAY_LOG);
         lk_str_clear(&text);

@@ -43,6 +43,16 @@ static void spans_of_training_are_counted_in_steps(void **state)
     assert_int_equal(steps_of(LK_WHEN_SAMPLES, 206 + 11), 24); /* the short batches are steps of their own */
 }
 
+static void short_last_batches_are_counted_as_they_are(void **state)
+{
+    (void)state;
+    assert_int_equal(lk_position_samples(&TEN_EPOCHS, 0), 0);
+    assert_int_equal(lk_position_samples(&TEN_EPOCHS, 10), 100);
+    assert_int_equal(lk_position_samples(&TEN_EPOCHS, 11), 103);
+    assert_int_equal(lk_position_samples(&TEN_EPOCHS, 12), 113);
+    assert_int_equal(lk_position_samples(&TEN_EPOCHS, 110), 1030);
+}
+
 static void a_clock_may_not_decide(void **state)
 {
     (void)state;
@@ -138,6 +148,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(spans_of_training_are_counted_in_steps),
+        cmocka_unit_test(short_last_batches_are_counted_as_they_are),
         cmocka_unit_test(a_clock_may_not_decide),
         cmocka_unit_test(factors_are_their_hand_values),
         cmocka_unit_test(warm_up_comes_before_every_kind),
