@@ -168,7 +168,7 @@ static void write_rows(const experiment *it, const variant *v, const double *val
     int     p = lk_comm_size(it->all);
     int64_t batch = v->options.batch_size * (v->comm == it->all ? 1 : p);
     for (int c = 0; c <= STEP; c++) {
-        double least = INFINITY, most = 0, mean = 0, jitter = 0;
+        double least = (double)INFINITY, most = 0, mean = 0, jitter = 0;
         for (int r = 0; r < p; r++) {
             const double *of = values + (int64_t)r * 2 * (STEP + 1) + 2 * c;
             least = fmin(least, of[0]);

@@ -119,7 +119,7 @@ static lk_status make_axes(drawing *it)
 {
     lk_status      st = LK_OK;
     const lk_plot *plot = it->plot;
-    range          x = {NAN, NAN}, y = {NAN, NAN};
+    range          x = {(double)NAN, (double)NAN}, y = x;
     for (int s = 0; s < plot->n_series; s++) reach_series(plot, s, &x, &y);
     if (plot->x.from_zero) reach(&x, 0);
     if (plot->y.from_zero) reach(&y, 0);

@@ -157,12 +157,12 @@ static void npy_headers_that_lie_are_refused(void **state)
     npy_fails("|O", "(3,)", 24, "type '|O'");
 }
 
+#ifdef LK_HAVE_ZLIB
 static void put_word(uint8_t *at, uint32_t value)
 {
     for (int i = 0; i < 4; i++) at[i] = (uint8_t)(value >> (24 - 8 * i));
 }
 
-#ifdef LK_HAVE_ZLIB
 /* Sizes as they stand in the header, packed with zeros behind. */
 static void write_packed(const char *name, uint32_t n, uint32_t h, uint32_t w, size_t zeros)
 {

@@ -93,7 +93,7 @@ static void bars_stand_on_each_other(void **state)
 static void missing_points_part_the_line(void **state)
 {
     (void)state;
-    double         y[] = {1, NAN, 9, 16};
+    double         y[] = {1, (double)NAN, 9, 16};
     lk_plot_series series = {.n = 4, .x = four, .y = y};
     lk_plot        plot = {.series = &series, .n_series = 1};
     const char    *path = strstr(draw(&plot), "<path fill=\"none\" d=\"");
@@ -140,7 +140,8 @@ static void equal_data_give_equal_bytes(void **state)
 static void what_cannot_be_drawn_is_refused(void **state)
 {
     (void)state;
-    double         none[] = {NAN, NAN, NAN, NAN}, zero[] = {1, 0, 1, 1};
+    const double   nan = (double)NAN;
+    double         none[] = {nan, nan, nan, nan}, zero[] = {1, 0, 1, 1};
     lk_plot_series series = {.n = 4, .x = four, .y = none};
     lk_plot        plot = {.title = "speed-up", .series = &series, .n_series = 1};
     lk_str_clear(&svg);
