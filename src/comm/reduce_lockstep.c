@@ -324,6 +324,9 @@ static void plan_host_sum(const lk_reduce *reduce, lk_lockstep *it)
         it->n_adds += n_adds;
         it->place[i] = place < 0 ? -1 : base + place;
     }
+    /* The last addition may leave the sum in any slab of its tile: in one whose lines are this core's. */
+    if (!it->exchange && it->n_adds > 0 && it->first_slab < it->end_slab)
+        it->adds[it->n_adds - 1].out = it->place[0] = it->first_slab;
 }
 
 static float *at_place(const lk_lockstep *it, int place, const lk_tile *tile)
@@ -522,8 +525,10 @@ static void update(lk_reduce *reduce, lk_lockstep *it, const lk_factors *factors
                    void *context)
 {
     double start = lk_clock_seconds();
+    bool   shared = lk_comm_host_ranks(reduce->comm, lk_comm_host(reduce->comm)) > 1;
     for (int t = it->first_tile; t < it->end_tile; t++) {
         const lk_tile *tile = &reduce->tiles[t];
+        if (shared) lk_tile_own(tile->count, reduce->state + tile->offset);
         lk_reduce_update_tile(reduce, tile, tile_sum(it, t, tile->offset), factors, hook, context);
     }
     reduce->info.update_s += lk_clock_seconds() - start;

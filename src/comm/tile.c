@@ -96,6 +96,15 @@ double lk_tile_add_squares(int64_t n, const float *a, const float *b, float *y)
     return add_squares(n, a, b, y);
 }
 
+/* A store a line and nothing between them, so that the CPU asks for many lines at once. */
+void lk_tile_own(int64_t n, float *x)
+{
+    for (int64_t i = 0; i < n; i += LINE) {
+        volatile float *line = x + i;
+        *line = *line;
+    }
+}
+
 int64_t lk_tile_count_bad(int64_t n, const float *x)
 {
     int64_t bad = 0;

@@ -87,12 +87,25 @@ static void a_value_that_is_not_finite_shows(void **state)
     assert_int_equal(lk_tile_count_bad(70, b), 0);
 }
 
+static void owning_changes_no_bit(void **state)
+{
+    (void)state;
+    for (int n = 0; n <= SHORT; n++) {
+        fill();
+        if (n > 16) a[16] = NAN;
+        memcpy(want, a, sizeof want);
+        lk_tile_own(n, a);
+        assert_memory_equal(a, want, sizeof want);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_sum_and_its_squares_are_those_of_the_definition),
         cmocka_unit_test(the_order_of_the_squares_can_be_seen),
         cmocka_unit_test(a_value_that_is_not_finite_shows),
+        cmocka_unit_test(owning_changes_no_bit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
