@@ -1,7 +1,7 @@
 #!/bin/bash
 # smpi.sh BYTES COMPUTE_S GBIT HOSTS...: a step between hosts as SimGrid's SMPI sees it, beside lockstep scaling project: the same
 # plan of the exchange, another model of the network. Links of GBIT Gb/s (0.941 of it for TCP), 30 us; rows hosts,bytes,seconds.
-# Needs smpicc and smpirun (Debian package libsimgrid-dev). 64 hosts take 20 s, 256 many minutes.
+# Needs smpicc and smpirun (Debian package libsimgrid-dev). 64 hosts take 20 s, 128 half a minute, 256 seven minutes.
 set -eu
 [ $# -ge 4 ] || { sed -n '2,4s/^# //p' "$0"; exit 2; }
 command -v smpicc >/dev/null || { echo "smpi.sh: no smpicc; it is in Debian's libsimgrid-dev" >&2; exit 1; }
