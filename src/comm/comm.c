@@ -374,6 +374,11 @@ int lk_comm_awaited(const lk_comm *comm)
     return atomic_load_explicit(&comm->awaited, memory_order_relaxed);
 }
 
+bool lk_comm_meets(const lk_comm *comm)
+{
+    return atomic_load_explicit(&comm->meets, memory_order_relaxed);
+}
+
 const char *lk_comm_mpi_version(const lk_comm *comm)
 {
     return comm->version;
@@ -407,8 +412,8 @@ static lk_status adopt_failure(lk_comm *comm, lk_status status, int first)
         snprintf(it.host, sizeof it.host, "%s", comm->host_names[comm->host]);
     else
         read_host_name(it.host);
-    LK_TRY_MPI(MPI_Allreduce(range, lowest, 2, MPI_UINT64_T, MPI_MIN, comm->all));
-    LK_TRY_MPI(MPI_Bcast(&it, (int)sizeof it, MPI_BYTE, first, comm->all));
+    LK_TRY_MEETING(comm, MPI_Allreduce(range, lowest, 2, MPI_UINT64_T, MPI_MIN, comm->all));
+    LK_TRY_MEETING(comm, MPI_Bcast(&it, (int)sizeof it, MPI_BYTE, first, comm->all));
     if (lowest[0] == ~lowest[1]) /* minimum equals maximum: all failed alike */
         return lk_fail((lk_status)it.status, "%s", it.message);
     /* Mistakes of the user are the same on every rank: which one speaks is no news. */
@@ -425,7 +430,7 @@ lk_status lk_comm_agree(lk_comm *comm, lk_status status)
     int       mine = status == LK_OK ? INT_MAX : comm->rank, first = INT_MAX;
     if (!comm->has_mpi || comm->size == 1) return status;
     comm->failed_together = false;
-    LK_TRY_MPI(MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, comm->all));
+    LK_TRY_MEETING(comm, MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, comm->all));
     if (first != INT_MAX) st = adopt_failure(comm, status, first);
     comm->failed_together = first != INT_MAX && st != LK_E_MPI;
 done:
@@ -441,7 +446,11 @@ bool lk_comm_failed_together(const lk_comm *comm)
 
 lk_status lk_comm_broadcast(lk_comm *comm, void *bytes, size_t size)
 {
-    return comm->has_mpi ? lk_mpi_broadcast(comm->all, 0, bytes, size) : LK_OK;
+    if (!comm->has_mpi) return LK_OK;
+    atomic_store_explicit(&comm->meets, true, memory_order_relaxed);
+    lk_status st = lk_mpi_broadcast(comm->all, 0, bytes, size);
+    atomic_store_explicit(&comm->meets, false, memory_order_relaxed);
+    return st;
 }
 
 lk_status lk_comm_broadcast_text(lk_comm *comm, char **text)
@@ -464,25 +473,32 @@ done:
 
 lk_status lk_comm_barrier(lk_comm *comm)
 {
-    return comm->has_mpi ? lk_mpi_status(MPI_Barrier(comm->all), "MPI_Barrier") : LK_OK;
+    lk_status st = LK_OK;
+    if (comm->has_mpi) LK_TRY_MEETING(comm, MPI_Barrier(comm->all));
+done:
+    return st;
 }
 
 lk_status lk_comm_gather(lk_comm *comm, const double *values, int n, double *out)
 {
+    lk_status st = LK_OK;
     if (comm->has_mpi)
-        return lk_mpi_status(MPI_Gather(values, n, MPI_DOUBLE, out, n, MPI_DOUBLE, 0, comm->all),
-                             "MPI_Gather");
-    memcpy(out, values, (size_t)n * sizeof *values);
-    return LK_OK;
+        LK_TRY_MEETING(comm, MPI_Gather(values, n, MPI_DOUBLE, out, n, MPI_DOUBLE, 0, comm->all));
+    else
+        memcpy(out, values, (size_t)n * sizeof *values);
+done:
+    return st;
 }
 
 lk_status lk_comm_allgather(lk_comm *comm, const double *values, int n, double *out)
 {
+    lk_status st = LK_OK;
     if (comm->has_mpi)
-        return lk_mpi_status(MPI_Allgather(values, n, MPI_DOUBLE, out, n, MPI_DOUBLE, comm->all),
-                             "MPI_Allgather");
-    memcpy(out, values, (size_t)n * sizeof *values);
-    return LK_OK;
+        LK_TRY_MEETING(comm, MPI_Allgather(values, n, MPI_DOUBLE, out, n, MPI_DOUBLE, comm->all));
+    else
+        memcpy(out, values, (size_t)n * sizeof *values);
+done:
+    return st;
 }
 
 lk_status lk_comm_sum(lk_comm *comm, float *values, int64_t n, int64_t piece)
@@ -492,7 +508,7 @@ lk_status lk_comm_sum(lk_comm *comm, float *values, int64_t n, int64_t piece)
     if (piece < 1 || piece > INT_MAX) piece = INT_MAX;
     for (int64_t at = 0; at < n; at += piece) {
         int count = (int)(n - at < piece ? n - at : piece);
-        LK_TRY_MPI(MPI_Allreduce(MPI_IN_PLACE, values + at, count, MPI_FLOAT, MPI_SUM, comm->all));
+        LK_TRY_MEETING(comm, MPI_Allreduce(MPI_IN_PLACE, values + at, count, MPI_FLOAT, MPI_SUM, comm->all));
     }
 done:
     return st;

@@ -58,7 +58,9 @@ int         lk_comm_host_of(const lk_comm *comm, int rank);
 int lk_comm_machine(const lk_comm *comm);
 int lk_comm_rank_on_machine(const lk_comm *comm);
 /** The rank of another host for whose message this rank waits just now, -1 for none. From any thread. */
-int         lk_comm_awaited(const lk_comm *comm);
+int lk_comm_awaited(const lk_comm *comm);
+/** Whether this rank is inside a collective of this header, or compares replicas: it waits for others there. From any thread. */
+bool        lk_comm_meets(const lk_comm *comm);
 const char *lk_comm_mpi_version(const lk_comm *comm); /* "Open MPI v4.1.4 ..." or "none" */
 
 /** Every rank gets the same status and message: that of the lowest failing rank, "rank 3 on host n7: ...".

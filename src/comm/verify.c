@@ -125,19 +125,27 @@ done:
     return st;
 }
 
+/* Nobody of this host writes parameters before all of them have come here. */
+static void host_barrier(lk_reduce *reduce)
+{
+    atomic_store_explicit(&reduce->comm->meets, true, memory_order_relaxed);
+    reduce->methods->verify_barrier(reduce);
+    atomic_store_explicit(&reduce->comm->meets, false, memory_order_relaxed);
+}
+
 lk_status lk_reduce_verify(lk_reduce *reduce)
 {
     lk_status st = LK_OK;
     int64_t   entries = (int64_t)n_buffers(reduce) * reduce->spans->n_spans;
     bool      lockstep = reduce->options.kind == LK_REDUCE_LOCKSTEP;
     if ((lockstep ? reduce->comm->n_hosts : reduce->comm->size) == 1) return LK_OK;
-    reduce->methods->verify_barrier(reduce); /* nobody of this host writes parameters any more */
+    host_barrier(reduce);
     hash_tiles(reduce);
-    reduce->methods->verify_barrier(reduce);
+    host_barrier(reduce);
     hash_spans(reduce, reduce->span_hashes);
     uint64_t hash = XXH3_64bits(reduce->span_hashes, (size_t)entries * sizeof *reduce->span_hashes);
     uint64_t range[2] = {hash, ~hash}, lowest[2];
-    LK_TRY_MPI(MPI_Allreduce(range, lowest, 2, MPI_UINT64_T, MPI_MIN, reduce->comm->all));
+    LK_TRY_MEETING(reduce->comm, MPI_Allreduce(range, lowest, 2, MPI_UINT64_T, MPI_MIN, reduce->comm->all));
     if (lowest[0] != ~lowest[1]) {
         st = find_difference(reduce, reduce->span_hashes, entries);
         reduce->comm->failed_together = st == LK_E_DESYNC;

@@ -19,9 +19,9 @@
 /* Other hosts leave it to the culprit's own host to name it, and speak only this much later: the launcher takes up to 4 s to
  * end the job on all hosts after one rank has left. */
 static const double GRACE_SECONDS = 6;
-/* A watchdog thread renews its beat at least this often; one that has missed several is that of a stopped
- * process. */
-static const double BEAT_SECONDS = 0.5, MISSED_SECONDS = 2.5;
+/* A watchdog thread renews its beat at least this often. One that is late may be that of a stopped process, which the kernel
+ * knows; one that has missed several is, whatever the kernel says. */
+static const double BEAT_SECONDS = 0.5, LATE_SECONDS = 0.75, MISSED_SECONDS = 2.5;
 /* The launcher has this long to end a job in which a rank has died. */
 static const double LAUNCHER_SECONDS = 3;
 
@@ -31,11 +31,11 @@ typedef struct slot {
     _Alignas(64) _Atomic int64_t step;
     _Atomic int64_t beat_ms, progress_ms; /* CLOCK_MONOTONIC, one clock for all processes of a host */
     _Atomic int     phase, wait, process;
-    _Atomic int
-        awaited;      /* as of the last beat: the rank of another host whose message it waits for, -1: none */
+    /* As of the last beat: the rank of another host whose message it waits for, -1: none; whether it waits in a collective. */
+    _Atomic int awaited, meets;
     _Atomic int left; /* this rank goes in good order, or knows why it goes */
-    _Atomic int
-        verdict; /* of the host, in its first slot: the exit code once somebody has said why the job ends */
+    /* Of the host, in its first slot: the exit code once somebody has said why the job ends. */
+    _Atomic int verdict;
 } slot;
 
 struct lk_watchdog {
@@ -51,8 +51,10 @@ struct lk_watchdog {
     pthread_mutex_t mutex;
     pthread_cond_t  wake;
     bool            leave;
-    bool            warned;
+    int             warned_of; /* the rank of this host, ELSEWHERE, or NOBODY */
 };
+
+enum { ELSEWHERE = -1, NOBODY = -2 };
 
 static int64_t now_ms(void)
 {
@@ -129,9 +131,25 @@ static bool has_left(const lk_watchdog *w, int rank_on_host)
     return atomic_load(&w->board[rank_on_host].left) != 0;
 }
 
+/* By a signal or a debugger: state T or t in /proc/PID/stat, after the name in parentheses, which may hold anything. */
+static bool kernel_says_stopped(int process)
+{
+    char path[64], text[512] = "";
+    snprintf(path, sizeof path, "/proc/%d/stat", process);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return false;
+    if (read(file, text, sizeof text - 1) < 0) text[0] = '\0';
+    close(file);
+    const char *end = strrchr(text, ')');
+    return end && end[1] == ' ' && (end[2] == 'T' || end[2] == 't');
+}
+
 static bool stopped(const lk_watchdog *w, int rank_on_host)
 {
-    return !has_left(w, rank_on_host) && beat_age(w, rank_on_host) > MISSED_SECONDS;
+    double late = beat_age(w, rank_on_host);
+    if (late < LATE_SECONDS || has_left(w, rank_on_host)) return false;
+    return late > MISSED_SECONDS ||
+           (w->sees_processes && kernel_says_stopped(atomic_load(&w->board[rank_on_host].process)));
 }
 
 static bool dead(const lk_watchdog *w, int rank_on_host)
@@ -157,15 +175,20 @@ static double quiet_seconds(const lk_watchdog *w)
     return starting ? oldest_beat : least;
 }
 
-/* The rank that everybody waits for: a stopped process first, else the one that works without moving; -1:
- * elsewhere. */
+static bool works(const lk_watchdog *w, int rank_on_host)
+{
+    const slot *s = &w->board[rank_on_host];
+    return !has_left(w, rank_on_host) && atomic_load(&s->wait) == LK_WAIT_NONE && !atomic_load(&s->meets);
+}
+
+/* The rank that everybody waits for: a stopped process first, else the one that works without moving. */
 static int culprit(const lk_watchdog *w)
 {
-    int found = -1;
+    int found = ELSEWHERE;
     for (int i = 0; i < w->n; i++)
         if (stopped(w, i)) return i;
     for (int i = 0; i < w->n; i++) {
-        if (has_left(w, i) || atomic_load(&w->board[i].wait) != LK_WAIT_NONE) continue;
+        if (!works(w, i)) continue;
         if (found < 0 || progress_age(w, i) > progress_age(w, found)) found = i;
     }
     return found;
@@ -270,13 +293,14 @@ static void look_for_a_hang(lk_watchdog *w)
     int    who = culprit(w);
     double grace = who >= 0 ? 0 : GRACE_SECONDS;
     if (quiet < w->timeout / 5 + grace) {
-        w->warned = false;
+        w->warned_of = NOBODY;
         return;
     }
     if (!speaks(w) || (who < 0 && waits_for_root(w))) return;
     describe(w, who, quiet, text, sizeof text);
-    if (!w->warned) lk_log_rank("warning: %s; the job ends at %.0f s (train.hang_timeout)", text, w->timeout);
-    w->warned = true;
+    if (w->warned_of != who)
+        lk_log_rank("warning: %s; the job ends at %.0f s (train.hang_timeout)", text, w->timeout);
+    w->warned_of = who;
     if (quiet < w->timeout + grace) return;
     char last[640];
     snprintf(last, sizeof last,
@@ -293,6 +317,7 @@ static void beat(lk_watchdog *w)
     if ((double)(now - atomic_load(&mine->beat_ms)) * 1e-3 > MISSED_SECONDS) w->awake_ms = now;
     atomic_store(&mine->beat_ms, now);
     atomic_store(&mine->awaited, lk_comm_awaited(w->comm));
+    atomic_store(&mine->meets, lk_comm_meets(w->comm));
 }
 
 static void *watch(void *context)
@@ -343,6 +368,7 @@ static lk_status create_blank(lk_comm *comm, double timeout, lk_watchdog **out)
     lk_watchdog *w = *out;
     w->comm = comm;
     w->timeout = timeout;
+    w->warned_of = NOBODY;
     pthread_mutex_init(&w->mutex, NULL);
     pthread_cond_init(&w->wake, NULL);
     w->n = lk_comm_host_ranks(comm, lk_comm_host(comm));

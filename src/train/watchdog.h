@@ -2,8 +2,8 @@
  * No hang: one thread per rank watches the ranks of its host and ends the job when nothing moves.
  *
  * Every rank owns a slot on a board in shared memory: its process, what it does, since when, and a beat that
- * its watchdog thread renews. A stopped process has an old beat; a stuck one has old progress while it is not
- * waiting for others; a dead one is no process any more. Threads of this kind make no MPI call: they write
+ * its watchdog thread renews. A stopped process has a late beat, and the kernel knows it as stopped; a stuck one has old progress
+ * while it is not waiting for others; a dead one is no process any more. Threads of this kind make no MPI call: they write
  * one message and leave, which ends the job: with exit code 77 for a hang, 137 for a death where the launcher
  * did not end the job itself. A job that was suspended as a whole (SIGSTOP to all, a laptop's lid) and goes
  * on is no hang: time in which a watchdog did not run itself does not count.

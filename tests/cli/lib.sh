@@ -10,9 +10,15 @@ cd "$work" || exit 1
 fail() {
     echo "FAILED: $*"
     echo "--- command: ${command:-}"
-    echo "--- exit ${code:-}, stdout:"; head -c 3000 out 2>/dev/null
-    echo "--- stderr:"; head -c 3000 err 2>/dev/null
+    echo "--- exit ${code:-}, stdout:"; both_ends out
+    echo "--- stderr:"; both_ends err
     exit 1
+}
+# A file's beginning, and its end, which is where the words are that matter.
+both_ends() {
+    [ -f "$1" ] || return
+    head -c 3000 "$1"
+    [ "$(wc -c <"$1")" -le 3000 ] || { echo "[...]"; tail -c +3001 "$1" | tail -c 3000; }
 }
 
 # run COMMAND...: stdout to out, stderr to err, exit code to $code.
