@@ -64,6 +64,7 @@ says "stopped by --max-time"
 ends_whole half
 
 # In the middle of an evaluation: it is begun again and said once.
+epochs=2
 options="--set data.validation=large.h5:/train --set evaluate.chunk=64 --set evaluate.by=all"
 train inside
 exits 0

@@ -1,7 +1,7 @@
 # SIGTERM to mpirun, which kills after one second: the last checkpoint survives whatever happens. Where mpirun is told to wait
 # longer the ranks stop as by USR1.
 . "$(dirname "$0")/lib.sh"
-epochs=600
+epochs=450
 crash_config samples=960
 sed -i 's/every: 20 steps/every: 200 steps/' run.yaml
 undisturbed
@@ -27,14 +27,14 @@ for round in $(seq "${ROUNDS:-2}"); do
 done
 
 # It waits twice as long, before the signal and after it, and forwards no output meanwhile.
-export OMPI_MCA_odls_base_sigkill_timeout=3
+export OMPI_MCA_odls_base_sigkill_timeout=2
 program=$LOCKSTEP
 printf '#!/bin/sh\nexec "%s" "$@" >>"%s/ranks" 2>&1\n' "$program" "$work" >lockstep.sh && chmod +x lockstep.sh
 LOCKSTEP=$work/lockstep.sh
 term waited
 LOCKSTEP=$program
 at=$(sed -n 's/.*stopped by a signal at step \([0-9]*\) of .*/\1/p' ranks)
-echo "mpirun waits 3 s: exit code $code after $took ms, stopped at step $at"
+echo "mpirun waits 2 s: exit code $code after $took ms, stopped at step $at"
 [ -n "$at" ] && [ -f "waited/checkpoints/step-$(printf %08d "$at").h5" ] || fail "no checkpoint of the step it stopped at: $(tail -3 ranks)"
 ends_whole waited 4
 grep -q "^resume      of step $at of" err || fail "it did not go on from step $at"

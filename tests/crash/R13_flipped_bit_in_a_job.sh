@@ -2,7 +2,7 @@
 # all end with 76 and one message that names span and host, and no checkpoint was written after it. FLIPS flips.
 . "$(dirname "$0")/lib.sh"
 options="--set comm.ranks_per_host=2 --set train.verify_every=10steps --set checkpoint.every=50steps --set checkpoint.keep=100000 --set log.every=1steps"
-epochs=${EPOCHS:-100}
+epochs=${EPOCHS:-60}
 crash_config samples=960
 undisturbed
 # Floats of the window in the order of the spans: each begins at a multiple of 16; slots follow at the next page.
@@ -20,7 +20,7 @@ for flip in $(seq "${FLIPS:-3}"); do
     host=$drawn
     draw 8
     rm -rf flipped
-    export LK_FAULT=flip:$((byte + 2)):$drawn LK_FAULT_RANK=$((2 * host)) LK_FAULT_AFTER=1500
+    export LK_FAULT=flip:$((byte + 2)):$drawn LK_FAULT_RANK=$((2 * host)) LK_FAULT_AFTER=700
     faulty 6 flipped
     unset LK_FAULT LK_FAULT_RANK LK_FAULT_AFTER
     command="flip $flip of seed $seed, $span in buffer $where on host $host: $command"

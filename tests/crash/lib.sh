@@ -117,15 +117,18 @@ good() {
     ! grep -q "PASSING" inspected || fail "a bad checkpoint bears a final name: $(cat inspected)"
 }
 
+declare -a whole_at # hashes of the undisturbed checkpoints by step, once known
 # unspoilt DIR: its checkpoints are those of the undisturbed run at their steps, where that wrote one, and so is best.h5.
 unspoilt() {
-    local file step equal=0
+    local file step hash equal=0
     for file in "$1"/checkpoints/step-*.h5 "$1/best.h5"; do
         [ -f "$file" ] || continue
-        step=$("$LOCKSTEP" inspect "$file" --json | sed -n 's/.*"step": *\([0-9]*\).*/\1/p' | head -1)
-        step=whole/checkpoints/step-$(printf %08d "$step").h5
-        [ -f "$step" ] || continue # left out for a newer one
-        [ "$(hash_of "$file")" = "$(hash_of "$step")" ] || fail "$file is not what it was"
+        "$LOCKSTEP" inspect "$file" --json >inspected
+        step=$(json_of step inspected) hash=$(json_of state_xxh3 inspected)
+        file=whole/checkpoints/step-$(printf %08d "$step").h5
+        [ -f "$file" ] || continue # left out for a newer one
+        [ -n "${whole_at[step]:-}" ] || whole_at[step]=$(hash_of "$file")
+        [ "$hash" = "${whole_at[step]}" ] || fail "the checkpoint of step $step is not what it was"
         equal=$((equal + 1))
     done
     [ $equal -gt 0 ] || fail "nothing of $1 could be compared"
