@@ -9,7 +9,11 @@ file(GLOB scripts RELATIVE ${CMAKE_CURRENT_SOURCE_DIR}/crash CONFIGURE_DEPENDS $
 list(REMOVE_ITEM scripts lib.sh)
 foreach(script ${scripts})
   string(REPLACE ".sh" "" name ${script})
-  lk_add_shell_test(${name} ${CMAKE_CURRENT_SOURCE_DIR}/crash/${script} LABELS crash TIMEOUT 240 PROCESSORS 2)
+  set(processors 2)
+  if(name MATCHES "^(R1|R4|R5|R14|R18|writing)_") # one process at a time, and some of them wait most of the time
+    set(processors 1)
+  endif()
+  lk_add_shell_test(${name} ${CMAKE_CURRENT_SOURCE_DIR}/crash/${script} LABELS crash TIMEOUT 240 PROCESSORS ${processors})
 endforeach()
 foreach(from 1 2 3 4)
   set(to 1 2 3 4)

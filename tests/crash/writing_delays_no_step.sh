@@ -1,8 +1,10 @@
 # Training goes on while rank 0 writes: with every fsync delayed by 2 s no step takes longer than to copy the state, plus a
 # median step; on a checkpoint every few steps too, where the disk cannot keep up. Step times are those of metrics.jsonl.
+# What else runs on the machine makes steps slow at random, a wait for the disk would make the same steps slow in every run: so
+# of each step the fastest of up to ATTEMPTS runs counts.
 . "$(dirname "$0")/lib.sh"
 need_strace
-epochs=${EPOCHS:-3}
+epochs=${EPOCHS:-2}
 "$make_data" data.h5 samples=6000 shape=28x28x1 classes=10 || fail make_data
 cat >run.yaml <<'YAML'
 lockstep: 1
@@ -14,22 +16,61 @@ checkpoint: {every: 7 steps, keep: 3, best: validation.loss}
 evaluate: {every: 1 steps}
 train: {batch_size: 256}
 YAML
-undisturbed
-# Milliseconds of each step with its evaluation and what is due after it, sorted; the start is not one.
-steps_of() {
-    sed -n 's/.*"step":\([0-9]*\),.*"seconds":\([0-9.]*\).*/\1 \2/p' "$1/metrics.jsonl" |
-        awk 'last { printf "%.1f\n", ($2 - last) * 1000 } { last = $2 }' | sort -n
+# Without it strace stops the program at every system call.
+filter=--seccomp-bpf
+strace -f -qq $filter -o /dev/null true 2>/dev/null || filter=""
+
+# delayed_run DIR: the command line of a run whose fsyncs take 2 s longer.
+delayed_run() {
+    echo strace -f -qq $filter -o "trace.$1" -P "$work/$1/checkpoints" -P "$work/$1/checkpoints/.new" -P "$work/$1/.new" \
+        -e trace=fsync -e inject=fsync:delay_enter=2000000 "$LOCKSTEP" "$(arguments "$1")"
 }
-# shellcheck disable=SC2046
-run strace -f -qq -o trace -P "$work/slow/checkpoints" -P "$work/slow/checkpoints/.new" -P "$work/slow/.new" \
-    -e trace=fsync -e inject=fsync:delay_enter=2000000 "$LOCKSTEP" $(arguments slow)
-exits 0
-delayed=$(grep -c fsync trace)
-[ "$delayed" -gt 6 ] || fail "only $delayed fsyncs were delayed"
-is_whole slow
-median=$(steps_of whole | awk '{ t[NR] = $1 } END { print int(t[int((NR + 1) / 2)]) }')
-most_whole=$(steps_of whole | tail -1)
-most=$(steps_of slow | tail -1)
-n=$(steps_of slow | wc -l)
-echo "$n steps, $delayed fsyncs of 2 s: the longest step took $most ms, undisturbed $most_whole ms (median $median ms)"
-awk -v a="$most" -v b="$most_whole" -v m="$median" 'BEGIN { exit !(a < b + m + 200 && a < 1500) }' || fail "a step waited for the disk"
+# steps_of RUN...: a line a step, its number and its milliseconds with its evaluation and what is due after it, the fastest of
+# these runs; the start is no step.
+steps_of() {
+    for run in "$@"; do
+        sed -n 's/.*"step":\([0-9]*\),.*"seconds":\([0-9.]*\).*/\1 \2/p' "$run/metrics.jsonl" |
+            awk 'NR > 1 { printf "%d %.1f\n", $1, ($2 - last) * 1000 } { last = $2 }'
+    done | awk '!($1 in t) || $2 < t[$1] { t[$1] = $2 } END { for (k in t) print k, t[k] }'
+}
+longest_of() { steps_of "$@" | awk '$2 > most { most = $2 } END { print most }'; }
+median_of() { steps_of "$@" | sort -n -k 2 | awk '{ t[NR] = $2 } END { print t[int((NR + 1) / 2)] }'; }
+n_steps() { wc -l <"$1/metrics.jsonl"; }
+below() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a <= b) }'; }
+
+undisturbed
+longest=$(longest_of whole)
+if ! below "$longest" 1000; then # it would hide a wait
+    train again
+    exits 0
+    longest=$(longest_of whole again)
+    below "$longest" 1000 || fail "undisturbed steps take $longest ms"
+fi
+
+# The longest undisturbed step is one median step and the copy.
+for attempt in $(seq "${ATTEMPTS:-6}"); do
+    slow=slow.$attempt
+    # shellcheck disable=SC2046
+    if [ "$attempt" = 1 ]; then
+        run $(delayed_run $slow)
+        exits 0
+        is_whole $slow
+    else # up to the last step: what comes after it takes its time and is known
+        $(delayed_run $slow) >out 2>err </dev/null &
+        launcher=$!
+        await "$slow/metrics.jsonl"
+        until [ "$(n_steps $slow)" = "$(n_steps whole)" ]; do
+            kill -0 $launcher || fail "the run ended before its last step"
+            sleep 0.1
+        done
+        for pid in $(processes_of "$work/$slow"); do kill -KILL "$pid"; done
+        wait $launcher
+    fi
+    delayed=$(grep -c fsync "trace.$slow")
+    [ "$delayed" -gt 2 ] || fail "only $delayed fsyncs were delayed"
+    most=$(longest_of slow.*)
+    ! below "$most" "$longest" || break
+done 2>/dev/null # where bash says "Killed"
+echo "$(steps_of slow.1 | wc -l) steps, $delayed fsyncs of 2 s, $attempt runs: the longest step took $most ms, undisturbed" \
+    "$longest ms (median $(median_of whole) ms)"
+below "$most" "$longest" || fail "a step waited for the disk"
