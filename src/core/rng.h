@@ -51,4 +51,7 @@ float lk_rng_normal(const lk_rng *rng, uint64_t element);
  */
 int64_t lk_rng_permute(const lk_rng *rng, int64_t n, int64_t index);
 
+/** out[i] = lk_rng_permute(rng, n, first + i), i < count, several at a time. */
+void lk_rng_permute_run(const lk_rng *rng, int64_t n, int64_t first, int64_t count, int64_t *out);
+
 #endif

@@ -16,6 +16,22 @@ static void permutation_hits_every_index_once(void **state)
     }
 }
 
+static void many_at_a_time_are_the_same_permutation(void **state)
+{
+    static const int64_t sizes[] = {1, 2, 5, 16, 17, 4096, 54000, 267493, INT64_C(5000000000)};
+    enum { COUNT = 100 };
+    (void)state;
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+        int64_t n = sizes[k], first = n > 300 ? n - COUNT : n / 3,
+                count = n - first < COUNT ? n - first : COUNT;
+        int64_t out[COUNT];
+        lk_rng  rng = lk_rng_make(5, LK_RNG_SHUFFLE, 0, (int64_t)k, 0);
+        lk_rng_permute_run(&rng, n, first, count, out);
+        for (int64_t i = 0; i < count; i++) assert_int_equal(out[i], lk_rng_permute(&rng, n, first + i));
+        lk_rng_permute_run(&rng, n, first, 0, out);
+    }
+}
+
 static void neighbouring_keys_give_unrelated_words(void **state)
 {
     (void)state;
@@ -49,6 +65,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(permutation_hits_every_index_once),
+        cmocka_unit_test(many_at_a_time_are_the_same_permutation),
         cmocka_unit_test(neighbouring_keys_give_unrelated_words),
         cmocka_unit_test(normal_has_mean_zero_and_variance_one),
     };
