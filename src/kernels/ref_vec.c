@@ -253,3 +253,27 @@ void lk_ref_layer_norm_backward(int64_t rows, int64_t n, const float *x, const f
         }
     }
 }
+
+bool lk_ref_standardise_f32(int64_t n, const void *x, const lk_standard *by, float *y)
+{
+    bool finite = true;
+    for (int64_t i = 0; i < n; i++) {
+        float raw;
+        memcpy(&raw, (const char *)x + i * (int64_t)sizeof raw, sizeof raw);
+        y[i] = (float)(((double)raw - by->mean[i % by->period]) / by->std[i % by->period]);
+        finite = finite && isfinite(y[i]);
+    }
+    return finite;
+}
+
+bool lk_ref_standardise_f64(int64_t n, const void *x, const lk_standard *by, float *y)
+{
+    bool finite = true;
+    for (int64_t i = 0; i < n; i++) {
+        double raw;
+        memcpy(&raw, (const char *)x + i * (int64_t)sizeof raw, sizeof raw);
+        y[i] = (float)((raw - by->mean[i % by->period]) / by->std[i % by->period]);
+        finite = finite && isfinite(y[i]);
+    }
+    return finite;
+}

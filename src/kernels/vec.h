@@ -64,4 +64,25 @@ void lk_layer_norm_backward(int64_t rows, int64_t n, const float *x, const float
  */
 void lk_column_sums(int64_t rows, int64_t c, const float *d_y, float *d_bias);
 
+/**
+ * How raw values of a row become floats: element i of `period`, which is a whole number of pixels, has
+ * mean[i], std[i] (positive, from 2^-100 to 2^100) and inverse[i] = 1 / std[i].
+ */
+typedef struct lk_standard {
+    int64_t       period;
+    const double *mean, *std, *inverse;
+} lk_standard;
+
+/**
+ * y[i] = float((x[i] - mean) / std) in double, rounded once to double by the division and once to float; x
+ * [n] as the type says, at any address. Returns whether all of y is finite. Equal in all kernel sets: where
+ * the CPU has fused multiply-add, q = d inverse, q + (d - q std) inverse is the quotient d / std, correctly
+ * rounded. Source: Brisebarre, Muller, Raina, "Accelerating correctly rounded floating-point division when
+ * the divisor is known in advance", IEEE Transactions on Computers 53(8), 2004.
+ */
+bool lk_standardise_f32(int64_t n, const void *x, const lk_standard *by, float *y);
+bool lk_standardise_f64(int64_t n, const void *x, const lk_standard *by, float *y);
+/** y = x, floats at any address; returns whether all are finite. */
+bool lk_copy_finite(int64_t n, const void *x, float *y);
+
 #endif

@@ -242,6 +242,46 @@ static void row_round(void)
     assert_int_equal(bad, twin_bad);
 }
 
+/* A mean and a deviation of any size that is allowed, of -0 and of what only just differs from the mean. */
+static void standard_round(void)
+{
+    enum { PERIOD = 96 };
+    double      mean[PERIOD], std[PERIOD], inverse[PERIOD], *raw = (double *)(void *)c;
+    int64_t     n = draw(1, 1000), channels = draw(1, 12), offset = draw(0, 7);
+    lk_standard by = {channels * (PERIOD / channels), mean, std, inverse};
+    char       *x = (char *)a + offset;
+    bool        finite;
+    fill(b, 2 * channels);
+    for (int64_t i = 0; i < by.period; i++) {
+        int64_t at = i % channels;
+        mean[i] = at % 3 ? ldexp((double)b[at], (int)(9 * at)) : 0;
+        std[i] = ldexp(1.5 + (double)b[channels + at], (int)(17 * at) - 100);
+        inverse[i] = 1 / std[i];
+    }
+    fill(bias, 2 * n);
+    for (int64_t i = 0; i < n; i++) {
+        double size = (double)bias[i] * std[i % by.period] * 3;
+        raw[i] = mean[i % by.period] + size + ldexp((double)bias[n + i] * size, -24);
+        if (i % 41 == 0) raw[i] = mean[i % by.period];
+        if (i % 43 == 0) raw[i] = -0.0;
+        if (i % 47 == 0) raw[i] = ldexp((double)bias[i], -1060);
+    }
+    if (draw(0, 2) == 0) raw[draw(0, n - 1)] = draw(0, 1) ? NAN : -INFINITY;
+    memcpy(x, raw, (size_t)n * sizeof *raw);
+    finite = lk_standardise_f64(n, x, &by, out);
+    assert_true(finite == lk_ref_standardise_f64(n, x, &by, twin));
+    if (finite) same("standardised doubles", out, twin, n);
+    for (int64_t i = 0; i < n; i++) memcpy(x + i * 4, &(float){(float)raw[i]}, 4);
+    finite = lk_standardise_f32(n, x, &by, out);
+    assert_true(finite == lk_ref_standardise_f32(n, x, &by, twin));
+    if (finite) same("standardised floats", out, twin, n);
+    memcpy(twin, x, (size_t)n * sizeof *twin);
+    finite = true;
+    for (int64_t i = 0; i < n; i++) finite = finite && isfinite(twin[i]);
+    assert_true(lk_copy_finite(n, x, out) == finite);
+    if (finite) same("copied floats", out, twin, n);
+}
+
 #define CLAIM(name, body)                                                                                    \
     static void name(void **state)                                                                           \
     {                                                                                                        \
@@ -254,6 +294,7 @@ CLAIM(convolutions_are_their_twins, conv_round)
 CLAIM(pools_are_their_twins, pool_round)
 CLAIM(norms_are_their_twins, norm_round)
 CLAIM(row_loops_are_their_twins, row_round)
+CLAIM(raw_values_become_those_of_plain_divisions, standard_round)
 
 /* Largest error in units in the last place of a float, over a sweep. */
 static double worst_ulp(lk_epilogue kind, double (*exact)(double), float from, float to)
@@ -327,6 +368,7 @@ int main(void)
         cmocka_unit_test(pools_are_their_twins),
         cmocka_unit_test(norms_are_their_twins),
         cmocka_unit_test(row_loops_are_their_twins),
+        cmocka_unit_test(raw_values_become_those_of_plain_divisions),
         cmocka_unit_test(functions_are_within_their_bounds),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
