@@ -1,4 +1,4 @@
-/* Stored numbers to doubles, and the rows of a column through memory, pread or blocks. */
+/* Stored numbers to doubles, and the rows of a column through memory, maps, pread or blocks. */
 #include "data/decode.h"
 
 #include <math.h>
@@ -193,8 +193,9 @@ static lk_status init_row(lk_cursor *cursor)
     const lk_column *column = cursor->column;
     int64_t          most = 0;
     for (int i = 0; i < column->n_parts; i++) {
-        int64_t bytes = column->elements * lk_decode_stored_bytes(column->part[i].info.type);
-        if (!column->part[i].memory && can_pread(column, &column->part[i]) && bytes > most) most = bytes;
+        int64_t        bytes = column->elements * lk_decode_stored_bytes(column->part[i].info.type);
+        const lk_part *part = &column->part[i];
+        if (!part->memory && !part->map && can_pread(column, part) && bytes > most) most = bytes;
     }
     return most ? LK_ALLOC(most, &cursor->row) : LK_OK;
 }
@@ -286,6 +287,25 @@ static int64_t box_strides(const lk_column *column, const lk_part *part, int64_t
     return sample;
 }
 
+/* Row `index` of a part whose rows lie one after the other as stored: from the map, or read. */
+static lk_status view_stored(lk_cursor *cursor, const lk_part *part, int64_t index, row_view *view)
+{
+    lk_status        st = LK_OK;
+    const lk_column *column = cursor->column;
+    int64_t          bytes = column->elements * lk_decode_stored_bytes(part->info.type);
+    *view = (row_view){.base = cursor->row, .type = part->info.type, .big_endian = part->info.big_endian};
+    box_strides(column, part, 1, view->stride);
+    if (part->map) {
+        cursor->mapped = part;
+        cursor->handles->bytes += bytes;
+        view->base = lk_map_bytes(part->map) + index * bytes;
+    } else {
+        st = lk_handles_pread(cursor->handles, part->file, part->info.file_offset + index * bytes,
+                              (size_t)bytes, cursor->row);
+    }
+    return st;
+}
+
 static lk_status view_row(lk_cursor *cursor, const lk_part *part, int64_t index, row_view *view)
 {
     lk_status        st = LK_OK;
@@ -293,18 +313,12 @@ static lk_status view_row(lk_cursor *cursor, const lk_part *part, int64_t index,
     int64_t          bytes = lk_decode_memory_bytes(part->info.type);
     *view = (row_view){.type = lk_decode_memory_type(part->info.type),
                        .big_endian = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__};
+    cursor->mapped = NULL;
     if (part->memory) {
         int64_t step = box_strides(column, part, part->n, view->stride);
         view->base = (const char *)part->memory + index * step * bytes;
     } else if (can_pread(column, part)) {
-        int64_t row = column->elements * lk_decode_stored_bytes(part->info.type);
-        LK_TRY(lk_handles_pread(cursor->handles, part->file, part->info.file_offset + index * row,
-                                (size_t)row, cursor->row));
-        box_strides(column, part, 1, view->stride);
-        *view = (row_view){.base = cursor->row,
-                           .type = part->info.type,
-                           .big_endian = part->info.big_endian,
-                           .stride = {view->stride[0], view->stride[1], view->stride[2], view->stride[3]}};
+        LK_TRY(view_stored(cursor, part, index, view));
     } else {
         int64_t block = index / part->block_rows, first = block * part->block_rows;
         LK_TRY(hold_block(cursor, part, block, &view->base));
@@ -370,17 +384,50 @@ lk_status lk_cursor_read(lk_cursor *cursor, int64_t row, int64_t channels, int64
     lk_status      st = view_row(cursor, part, index, &view);
     if (st == LK_OK) decode_row(cursor->column, &view, channels, channel, out);
     if (st == LK_OK && part->scaled) scale_row(cursor->column, part, channels, channel, out);
-    return st;
+    return st == LK_OK ? lk_cursor_verify(cursor) : st;
 }
 
-lk_status lk_cursor_bytes(lk_cursor *cursor, int64_t row, const unsigned char **out)
+/* Elements of the part's rows can be taken from where a view of them points to. */
+static bool is_straight(const lk_column *column, const lk_part *part)
+{
+    row_view row = {.type = part->info.type};
+    bool     machine_big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
+    if (part->scaled) return false;
+    if (part->memory || !can_pread(column, part)) return true; /* as HDF5 converted them */
+    box_strides(column, part, 1, row.stride);
+    return is_packed(column, &row) &&
+           (part->info.big_endian == machine_big || lk_decode_stored_bytes(row.type) == 1);
+}
+
+lk_status lk_cursor_view(lk_cursor *cursor, int64_t row, lk_h5_type *type, const void **out)
 {
     int64_t        index;
     row_view       view;
     const lk_part *part = lk_column_part(cursor->column, row, &index);
     *out = NULL;
-    if (part->info.type != LK_H5_U8 || part->scaled) return LK_OK;
+    if (!is_straight(cursor->column, part)) return LK_OK;
     lk_status st = view_row(cursor, part, index, &view);
-    if (st == LK_OK && is_packed(cursor->column, &view)) *out = (const unsigned char *)view.base;
+    *type = view.type;
+    if (st == LK_OK && is_packed(cursor->column, &view)) *out = view.base;
     return st;
+}
+
+lk_status lk_cursor_verify(const lk_cursor *cursor)
+{
+    const lk_part *part = cursor->mapped;
+    if (!part || !lk_map_damaged(part->map)) return LK_OK;
+    return lk_fail(LK_E_DATA,
+                   "%s: bytes of %s are gone that were there before: cut short, or its disk fails?",
+                   cursor->handles->files->path[part->file], part->dataset);
+}
+
+void lk_cursor_fetch(const lk_cursor *cursor, int64_t row)
+{
+    enum { LINE = 64, AHEAD = 1024 }; /* the CPU goes on by itself behind that */
+    int64_t        index;
+    const lk_part *part = lk_column_part(cursor->column, row, &index);
+    if (!part->map) return;
+    int64_t     bytes = cursor->column->elements * lk_decode_stored_bytes(part->info.type);
+    const char *at = lk_map_bytes(part->map) + index * bytes;
+    for (int64_t i = 0; i < bytes && i < AHEAD; i += LINE) __builtin_prefetch(at + i);
 }

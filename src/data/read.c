@@ -3,6 +3,15 @@
 
 #include "core/alloc.h"
 #include "data/set.h"
+#include "kernels/vec.h"
+
+/* How rows of a field of floats are made fast; the values are lk_recipe_apply's. All NULL and 0: by lk_recipe_apply itself. */
+typedef struct shortcut {
+    float      *bytes;    /* owned: of images of bytes, their 256 values a channel; or NULL */
+    double     *channels; /* owned: what `standard` points into */
+    lk_standard standard; /* period 0: none */
+    bool        plain;    /* floats stay as they are */
+} shortcut;
 
 struct lk_data_reader {
     const lk_data    *data; /* borrowed */
@@ -11,8 +20,8 @@ struct lk_data_reader {
     lk_handles        handles;
     lk_source_cursor *input, *target; /* owned */
     lk_source_cursor  weight;
-    double           *raw;   /* owned: one row of the largest field */
-    float           **bytes; /* owned [n_inputs]: of images of bytes, their 256 values a channel; or NULL */
+    double           *raw;                  /* owned: one row of the largest field */
+    shortcut         *of_input, *of_target; /* owned */
 };
 
 static int64_t largest_row(const lk_set *set)
@@ -41,24 +50,60 @@ done:
     return st;
 }
 
-/* Pictures of bytes have 256 values a channel: looking them up takes a third of the time of computing them.
- */
-static lk_status prepare_bytes(lk_data_reader *reader)
+/* Means and deviations by element, a whole number of vectors long where that is not too much. */
+static lk_status prepare_standard(const lk_recipe *recipe, shortcut *out)
 {
-    lk_status           st = LK_OK;
-    const lk_set       *set = reader->set;
-    const lk_transform *t = reader->data->transform;
-    LK_TRY(LK_ALLOC(set->n_inputs, &reader->bytes));
-    for (int i = 0; i < set->n_inputs; i++) {
-        const lk_column *column = &set->input[i].column[0];
-        int64_t          channels = lk_recipe_byte_channels(&t->input[i]);
-        if (set->input[i].n_columns != 1 || !column->integer || column->wide || channels == 0) continue;
-        if (column->part[0].info.type != LK_H5_U8) continue;
-        LK_TRY(LK_ALLOC(256 * channels, &reader->bytes[i]));
-        lk_recipe_byte_values(&t->input[i], reader->bytes[i]);
+    enum { LEAST = 256, VECTOR = 16 };
+    lk_status st = LK_OK;
+    int64_t   channels = recipe->n_channels ? recipe->n_channels : 1, period = channels;
+    for (int64_t c = 0; c < recipe->n_channels; c++)
+        if (!(recipe->std[c] >= 0x1p-100 && recipe->std[c] <= 0x1p100)) return LK_OK;
+    while (period < LEAST || (period % VECTOR && period < VECTOR * LEAST)) period += channels;
+    LK_TRY(LK_ALLOC(3 * period, &out->channels));
+    double *mean = out->channels, *std = mean + period, *inverse = std + period;
+    for (int64_t i = 0; i < period; i++) {
+        mean[i] = recipe->n_channels ? recipe->mean[i % channels] : 0;
+        std[i] = recipe->n_channels ? recipe->std[i % channels] : 1;
+        inverse[i] = 1 / std[i];
+    }
+    out->standard = (lk_standard){period, mean, std, inverse};
+    out->plain = recipe->n_channels == 0;
+done:
+    return st;
+}
+
+/* Pictures of bytes have 256 values a channel: looking them up is faster than computing them. */
+static lk_status prepare_bytes(const lk_recipe *recipe, const lk_source *source, shortcut *out)
+{
+    lk_status        st = LK_OK;
+    const lk_column *column = &source->column[0];
+    if (source->n_columns != 1 || column->part[0].info.type != LK_H5_U8) return LK_OK;
+    LK_TRY(LK_ALLOC(256 * lk_recipe_byte_channels(recipe), &out->bytes));
+    lk_recipe_byte_values(recipe, out->bytes);
+done:
+    return st;
+}
+
+static lk_status prepare_shortcuts(int n, const lk_recipe *recipe, const lk_source *source, shortcut **out)
+{
+    lk_status st = LK_OK;
+    LK_TRY(LK_ALLOC(n, out));
+    for (int i = 0; i < n; i++) {
+        if (lk_recipe_byte_channels(&recipe[i]) == 0) continue; /* indices, tables */
+        LK_TRY(prepare_standard(&recipe[i], &(*out)[i]));
+        LK_TRY(prepare_bytes(&recipe[i], &source[i], &(*out)[i]));
     }
 done:
     return st;
+}
+
+static void clear_shortcuts(int n, shortcut **shortcuts)
+{
+    for (int i = 0; *shortcuts && i < n; i++) {
+        lk_free(&(*shortcuts)[i].bytes);
+        lk_free(&(*shortcuts)[i].channels);
+    }
+    lk_free(shortcuts);
 }
 
 /* In the order of init_cursors. */
@@ -118,7 +163,9 @@ lk_status lk_data_reader_create(lk_data *data, lk_split split, lk_shared *shared
     LK_TRY(lk_handles_init(&reader->handles, &data->files));
     LK_TRY(init_cursors(reader, shared));
     LK_TRY(LK_ALLOC(largest_row(reader->set), &reader->raw));
-    LK_TRY(prepare_bytes(reader));
+    const lk_set *set = reader->set;
+    LK_TRY(prepare_shortcuts(set->n_inputs, data->transform->input, set->input, &reader->of_input));
+    LK_TRY(prepare_shortcuts(set->n_targets, data->transform->target, set->target, &reader->of_target));
 done:
     if (st != LK_OK) lk_data_reader_destroy(&reader);
     *out = reader;
@@ -136,8 +183,8 @@ void lk_data_reader_destroy(lk_data_reader **reader)
     lk_handles_clear(&(*reader)->handles);
     lk_free(&(*reader)->input);
     lk_free(&(*reader)->target);
-    for (int i = 0; (*reader)->bytes && i < set->n_inputs; i++) lk_free(&(*reader)->bytes[i]);
-    lk_free(&(*reader)->bytes);
+    clear_shortcuts(set->n_inputs, &(*reader)->of_input);
+    clear_shortcuts(set->n_targets, &(*reader)->of_target);
     lk_free(&(*reader)->raw);
     lk_free(reader);
 }
@@ -156,21 +203,59 @@ static void look_up(const unsigned char *byte, int64_t n, int64_t channels, cons
             for (int64_t c = 0; c < channels; c++) out[i + c] = values[256 * c + byte[i + c]];
 }
 
-static lk_status read_field(lk_data_reader *reader, lk_source_cursor *cursor, const lk_recipe *recipe,
-                            const float *bytes, int64_t n, const int64_t *row, char *out)
+/* A row from where it lies in the file or in memory; *made is false where there is no such way to it, or it has a value that
+ * only the slow way can name. */
+static lk_status read_in_place(lk_cursor *cursor, const lk_recipe *recipe, const shortcut *by, int64_t row,
+                               float *out, bool *made)
+{
+    lk_status   st = LK_OK;
+    int64_t     n = lk_shape_count(&recipe->field.shape);
+    lk_h5_type  type = LK_H5_STRING;
+    const void *raw = NULL;
+    *made = false;
+    LK_TRY(lk_cursor_view(cursor, row, &type, &raw));
+    if (!raw) goto done;
+    if (type == LK_H5_U8 && by->bytes) {
+        look_up(raw, n, lk_recipe_byte_channels(recipe), by->bytes, out);
+        *made = true;
+    } else if (type == LK_H5_F32) {
+        *made = by->plain ? lk_copy_finite(n, raw, out) : lk_standardise_f32(n, raw, &by->standard, out);
+    } else if (type == LK_H5_F64) {
+        *made = lk_standardise_f64(n, raw, &by->standard, out);
+    }
+    LK_TRY(lk_cursor_verify(cursor));
+done:
+    return st;
+}
+
+/* A row by way of doubles, whatever it is. */
+static lk_status read_by_doubles(lk_data_reader *reader, lk_source_cursor *cursor, const lk_recipe *recipe,
+                                 const shortcut *by, int64_t row, void *out)
 {
     lk_status st = LK_OK;
-    int64_t   count = lk_shape_count(&recipe->field.shape);
-    for (int64_t i = 0; i < n; i++, out += (size_t)count * sizeof(float)) {
-        const unsigned char *byte = NULL;
-        if (bytes) LK_TRY(lk_cursor_bytes(&cursor->cursor[0], row[i], &byte));
-        if (byte) {
-            look_up(byte, count, lk_recipe_byte_channels(recipe), bytes, (float *)(void *)out);
-            continue;
-        }
-        LK_TRY(lk_source_row(cursor, row[i], reader->raw));
-        int64_t bad = lk_recipe_apply(recipe, reader->raw, out);
-        if (bad >= 0) return lk_source_blame(cursor->source, recipe, row[i], bad, reader->raw);
+    int64_t   bad = -1;
+    LK_TRY(lk_source_row(cursor, row, reader->raw));
+    if (!by->standard.period ||
+        !lk_standardise_f64(lk_shape_count(&recipe->field.shape), reader->raw, &by->standard, out))
+        bad = lk_recipe_apply(recipe, reader->raw, out);
+    if (bad >= 0) st = lk_source_blame(cursor->source, recipe, row, bad, reader->raw);
+done:
+    return st;
+}
+
+static lk_status read_field(lk_data_reader *reader, lk_source_cursor *cursor, const lk_recipe *recipe,
+                            const shortcut *by, int64_t n, const int64_t *row, char *out)
+{
+    enum { AHEAD = 4 }; /* rows that are on their way into the cache */
+    lk_status st = LK_OK;
+    size_t    bytes = (size_t)lk_shape_count(&recipe->field.shape) * sizeof(float);
+    bool      single = cursor->source->n_columns == 1 && by->standard.period > 0;
+    for (int64_t i = 0; i < n; i++, out += bytes) {
+        bool made = false;
+        if (single && i + AHEAD < n) lk_cursor_fetch(&cursor->cursor[0], row[i + AHEAD]);
+        if (single)
+            LK_TRY(read_in_place(&cursor->cursor[0], recipe, by, row[i], (float *)(void *)out, &made));
+        if (!made) LK_TRY(read_by_doubles(reader, cursor, recipe, by, row[i], out));
     }
 done:
     return st;
@@ -203,9 +288,11 @@ lk_status lk_data_read(lk_data_reader *reader, int64_t n, const int64_t *index, 
     int64_t             elements = t->n_targets ? lk_shape_count(&t->target[0].field.shape) : 0;
     for (int64_t i = 0; i < n; i++) sample[i] = row ? row[index[i]] : index[i];
     for (int i = 0; i < set->n_inputs; i++)
-        LK_TRY(read_field(reader, &reader->input[i], &t->input[i], reader->bytes[i], n, sample, input[i]));
+        LK_TRY(
+            read_field(reader, &reader->input[i], &t->input[i], &reader->of_input[i], n, sample, input[i]));
     for (int i = 0; i < set->n_targets; i++)
-        LK_TRY(read_field(reader, &reader->target[i], &t->target[i], NULL, n, sample, target[i]));
+        LK_TRY(read_field(reader, &reader->target[i], &t->target[i], &reader->of_target[i], n, sample,
+                          target[i]));
     for (int64_t i = 0; weight && i < n; i++) weight[i] = 1;
     if (weight && set->has_weight) LK_TRY(read_weights(reader, n, sample, weight));
     for (int64_t i = 0; mask && i < n * elements; i++) mask[i] = 1;

@@ -12,6 +12,7 @@
 #include "data/decode.h"
 
 int64_t lk_column_resident_bytes = (int64_t)8 << 20;
+int64_t lk_column_map_bytes = (int64_t)1 << 30;
 int64_t lk_column_cache_bytes = (int64_t)64 << 20;
 
 enum { HANDLES_OPEN_MOST = 96 };
@@ -289,6 +290,20 @@ done:
     return st;
 }
 
+/* All or none: maps count as memory of the process, so there is a bound. */
+static void map_parts(lk_column *column)
+{
+    int64_t bytes = 0;
+    for (int i = 0; i < column->n_parts; i++)
+        bytes += column->part[i].n * column->elements * lk_decode_stored_bytes(column->part[i].info.type);
+    for (int i = 0; i < column->n_parts && bytes <= lk_column_map_bytes; i++) {
+        lk_part *part = &column->part[i];
+        if (column->sample_axis != 0 || part->info.file_offset < 0) continue;
+        part->map = lk_map_open(column->files->path[part->file], part->info.file_offset,
+                                part->n * column->elements * lk_decode_stored_bytes(part->info.type));
+    }
+}
+
 /* A fill value alone leaves integers what they are. */
 static bool is_whole(const lk_part *part)
 {
@@ -316,7 +331,10 @@ static lk_status place_parts(lk_handles *handles, lk_column *column)
     }
     LK_CHECK(blocks < INT32_MAX, LK_E_DATA, "%s: %s has too many chunks (%lld)",
              handles->files->path[column->part[0].file], column->part[0].dataset, (long long)blocks);
-    if (bytes > lk_column_resident_bytes && column->sample_axis >= 0) goto done;
+    if (bytes > lk_column_resident_bytes && column->sample_axis >= 0) {
+        map_parts(column);
+        goto done;
+    }
     for (int i = 0; i < column->n_parts; i++) LK_TRY(load_part(handles, &column->part[i]));
 done:
     return st;
@@ -377,6 +395,7 @@ lk_status lk_column_in_place(const lk_files *files, int file, const char *datase
     LK_TRY(lk_strdup(dataset, &out->part[0].dataset));
     LK_TRY(set_axes(files->path[file], NULL, info, out));
     out->n = out->part[0].n = info->axis[0];
+    map_parts(out);
 done:
     if (st != LK_OK) lk_column_clear(out);
     return st;
@@ -398,6 +417,7 @@ void lk_column_clear(lk_column *column)
     for (int i = 0; column->part && i < column->n_parts; i++) {
         lk_free(&column->part[i].dataset);
         lk_free(&column->part[i].memory);
+        lk_map_close(&column->part[i].map);
     }
     lk_free(&column->part);
     *column = (lk_column){0};

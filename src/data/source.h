@@ -5,9 +5,10 @@
  * height, width, channel whatever the order in the file: double holds every stored type but 64-bit integers
  * beyond 2^53, and later steps (normalise, round) need know nothing of types, byte orders and layouts.
  *
- * Three ways to a row, by what the file offers:
+ * Four ways to a row, by what the file offers:
  *   memory  a column of a few MiB is kept whole (labels, weights, tables, static fields);
- *   pread   contiguous data with N first: one positioned read a row, bytes swapped while decoding;
+ *   map     contiguous data with N first, up to a size: the page cache itself, one copy a host;
+ *   pread   more of such data, so that it does not count as ours: one positioned read a row;
  *   blocks  anything else (chunked, packed, N further back): boxes of neighbouring rows through HDF5, kept in
  *           a bounded cache.
  */
@@ -16,6 +17,7 @@
 
 #include "data/blocks.h"
 #include "io/h5.h"
+#include "io/map.h"
 
 /** Files by number; a path appears once. */
 typedef struct lk_files {
@@ -54,6 +56,7 @@ typedef struct lk_part {
     char      *dataset; /* owned */
     lk_h5_info info;
     void      *memory;   /* owned; the whole dataset in the machine's byte order, or NULL */
+    lk_map    *map;      /* owned; the whole dataset as it lies in the file, or NULL */
     int64_t    first, n; /* rows of the column that lie here */
     bool       repeat;   /* no sample axis: every row is this dataset */
     bool       scaled;   /* NetCDF: value = stored * scale + offset, and `fill` stands for nothing */
@@ -76,6 +79,8 @@ typedef struct lk_column {
 
 /** Columns up to this many bytes are kept in memory; tests set 0 to reach the other ways. */
 extern int64_t lk_column_resident_bytes;
+/** Contiguous columns up to this many bytes are mapped. */
+extern int64_t lk_column_map_bytes;
 /** Bound of the decoded blocks that one reader, or all that share them, keep of one column. */
 extern int64_t lk_column_cache_bytes;
 
@@ -109,6 +114,7 @@ typedef struct lk_cursor {
     void            *memory;  /* owned */
     int32_t          held;    /* the slot with the block read last, -1 */
     int64_t          held_block;
+    const lk_part   *mapped; /* the part that the row viewed last lies in, if that is mapped */
 } lk_cursor;
 
 /** Memory that the cursors of `sharers` readers use together: each takes its columns' pieces in the same order. */
@@ -127,8 +133,14 @@ lk_status lk_cursor_init(lk_cursor *cursor, const lk_column *column, lk_handles 
 void      lk_cursor_clear(lk_cursor *cursor);
 /** Row `row` into channels `channel`... of out [pixels, channels]. */
 lk_status lk_cursor_read(lk_cursor *cursor, int64_t row, int64_t channels, int64_t channel, double *out);
-/** The same row as bytes [elements] in the order of a row, where it lies so as unsigned bytes; else *out is
- * NULL and nothing is read. */
-lk_status lk_cursor_bytes(lk_cursor *cursor, int64_t row, const unsigned char **out);
+/**
+ * The same row where it lies, if it lies so: elements [elements] in the order of a row, in the machine's byte order and not
+ * scaled, at any address, until the cursor's next row. Else *out is NULL and nothing is read. What was taken from *out counts
+ * once lk_cursor_verify has agreed: LK_E_DATA if the file no longer held it.
+ */
+lk_status lk_cursor_view(lk_cursor *cursor, int64_t row, lk_h5_type *type, const void **out);
+lk_status lk_cursor_verify(const lk_cursor *cursor);
+/** The row will be wanted soon. */
+void lk_cursor_fetch(const lk_cursor *cursor, int64_t row);
 
 #endif

@@ -73,12 +73,16 @@ static int64_t window_permute(const lk_rng *rng, int64_t n, int64_t window, int6
     return chunk * window + lk_rng_permute(&own, size, within);
 }
 
-static int64_t sample_at(const lk_stream *s, const lk_rng *rng, int64_t position)
+/* index[i] = the sample at position first + i. */
+static void samples_at(const lk_stream *s, const lk_rng *rng, int64_t first, int64_t n, int64_t *index)
 {
-    if (!s->options.training || s->wish->shuffle == LK_SHUFFLE_NONE) return position;
-    if (s->wish->shuffle == LK_SHUFFLE_WINDOW && s->wish->shuffle_window > 0)
-        return window_permute(rng, s->samples, s->wish->shuffle_window, position);
-    return lk_rng_permute(rng, s->samples, position);
+    int64_t window = s->wish->shuffle == LK_SHUFFLE_WINDOW ? s->wish->shuffle_window : 0;
+    if (!s->options.training || s->wish->shuffle == LK_SHUFFLE_NONE)
+        for (int64_t i = 0; i < n; i++) index[i] = first + i;
+    else if (window > 0)
+        for (int64_t i = 0; i < n; i++) index[i] = window_permute(rng, s->samples, window, first + i);
+    else
+        lk_rng_permute_run(rng, s->samples, first, n, index);
 }
 
 /* This rank's rows of batch `number`: lanes are cut by global position, rows of other ranks are left out. */
@@ -90,7 +94,7 @@ static int64_t choose_rows(const lk_stream *s, int64_t epoch, int64_t number, in
     int64_t begin = o->first_lane * n / o->lanes;
     lk_rng  rng = lk_rng_make(o->seed, LK_RNG_SHUFFLE, 0, epoch, 0);
     for (int k = 0; k <= o->n_lanes; k++) start[k] = (o->first_lane + k) * n / o->lanes - begin;
-    for (int64_t i = 0; i < start[o->n_lanes]; i++) index[i] = sample_at(s, &rng, first + begin + i);
+    samples_at(s, &rng, first + begin, start[o->n_lanes], index);
     return start[o->n_lanes];
 }
 
@@ -176,11 +180,12 @@ done:
     return st;
 }
 
-/* Signals are for the main thread, which knows what to do about them. */
+/* Signals are for the main thread, which knows what to do about them; but for those that a page which cannot be read sends. */
 static lk_status start_thread(lk_stream *s)
 {
     sigset_t all, old;
     sigfillset(&all);
+    sigdelset(&all, SIGBUS);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     int failed = pthread_create(&s->thread, NULL, filler, s);
     pthread_sigmask(SIG_SETMASK, &old, NULL);

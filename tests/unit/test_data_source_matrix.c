@@ -14,6 +14,15 @@ enum { N = 23, H = 5, W = 4, C = 3, FILES_MOST = 7 };
 typedef enum layout { CONTIGUOUS, CHUNKED, PACKED, LAYOUTS } layout;
 typedef enum order { HWC, CHW, STACKED, ORDERS } order;
 
+/* How contiguous rows are reached. */
+enum way { READ, MAPPED, IN_MEMORY, WAYS };
+
+static void take_way(enum way way)
+{
+    lk_column_resident_bytes = way == IN_MEMORY ? 1 << 20 : 0;
+    lk_column_map_bytes = way == MAPPED ? 1 << 20 : 0;
+}
+
 static const int    rows_of_seven[FILES_MOST] = {5, 1, 4, 2, 6, 3, 2};
 static const double mean[C] = {3.25, -7.1, 0.3}, deviation[C] = {1.7, 0.9, 11.3};
 
@@ -177,8 +186,8 @@ static void check_cell(const kind *k, layout how, order o, int n_files)
         first += rows;
     }
     options.train = (lk_split_options){.files = files, .n_files = n_files};
-    for (int resident = 0; resident < 2; resident++) {
-        lk_column_resident_bytes = resident ? 1 << 20 : 0;
+    for (int way = 0; way < WAYS; way++) {
+        take_way((enum way)way);
         /* Room for two blocks of the larger types: what was evicted must come back right. */
         lk_column_cache_bytes = 2 * 4 * H * W * C * 8;
         assert_ok(lk_data_open(&options, 1, NULL, &data));
@@ -310,13 +319,13 @@ static void numbers_in_other_clothes_are_read_by_value(void **state)
             H5Pclose(create);
             H5Pclose(access);
             H5Fclose(file);
-            for (int resident = 0; resident < 2; resident++) {
+            for (int way = 0; way < WAYS; way++) {
                 lk_data        *data = NULL;
                 lk_data_reader *reader = NULL;
                 float           got[N][2], again[N][2];
                 int64_t         index[N], sample[N];
                 void           *in[] = {got}, *out[] = {again};
-                lk_column_resident_bytes = resident ? 1 << 20 : 0;
+                take_way((enum way)way);
                 for (int i = 0; i < N; i++) index[i] = i;
                 field.normalise = LK_NORMALISE_GIVEN; /* numbers, not indices */
                 field.mean = (double[]){0};

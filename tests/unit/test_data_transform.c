@@ -556,6 +556,37 @@ static void a_file_cut_short_is_named(void **state)
     }
 }
 
+/* Rows that were there when the data were opened, mapped or read. */
+static void a_file_cut_short_later_is_named(void **state)
+{
+    const char     *train[] = {"later.h5:/train"};
+    lk_data_options options = plain(train, LK_NORMALISE_NONE);
+    (void)state;
+    lk_column_resident_bytes = 0;
+    for (int mapped = 0; mapped < 2; mapped++) {
+        lk_data   *data = NULL;
+        lk_stream *stream = NULL;
+        lk_status  st = LK_OK;
+        write_data("later.h5", false);
+        lk_column_map_bytes = mapped ? 1 << 20 : 0;
+        assert_ok(lk_data_open(&options, 1, NULL, &data));
+        assert_ok(lk_stream_create(
+            data,
+            &(lk_stream_options){
+                .split = LK_SPLIT_TRAIN, .batch_size = 8, .lanes = 1, .n_lanes = 1, .prefetch = true},
+            &stream));
+        assert_int_equal(truncate(path_of("later.h5"), 4096), 0);
+        for (int64_t i = 0; st == LK_OK && i < lk_stream_batches(stream); i++) {
+            const lk_batch *batch;
+            st = lk_stream_next(stream, &batch);
+        }
+        assert_int_equal(st, LK_E_DATA);
+        assert_non_null(strstr(lk_error_message(), "later.h5"));
+        lk_stream_destroy(&stream);
+        lk_data_close(&data);
+    }
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -586,6 +617,7 @@ int main(void)
         cmocka_unit_test(netcdf_attributes_are_honoured),
         cmocka_unit_test(every_failing_allocation_is_reported),
         cmocka_unit_test(a_file_cut_short_is_named),
+        cmocka_unit_test(a_file_cut_short_later_is_named),
         cmocka_unit_test(static_fields_and_indices_keep_their_meaning),
     };
     return cmocka_run_group_tests(tests, start, finish);
