@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "core/alloc.h"
@@ -120,6 +121,57 @@ done:
 /* Free for whoever makes an image: HDF5 begins behind it. */
 enum { USER_BLOCK = 512 };
 
+/* Room grows by halves, or a large image would move 1 MiB at a time. Pages of 2 MiB, as far as the kernel has some. */
+static void *grow_image(void *memory, size_t size, H5FD_file_image_op_t operation, void *context)
+{
+    lk_h5_image *image = context;
+    size_t       room = size + size / 2, page = (size_t)2 << 20;
+    (void)operation;
+    if (size <= image->room) return memory;
+    char *larger = realloc(memory, room);
+    if (!larger) return NULL;
+    size_t skip = (page - (uintptr_t)larger % page) % page;
+    if (skip + page <= room) (void)madvise(larger + skip, room - skip, MADV_HUGEPAGE);
+    image->room = room;
+    return larger;
+}
+
+static herr_t keep_image(void *memory, H5FD_file_image_op_t operation, void *context)
+{
+    lk_h5_image *image = context;
+    if (operation == H5FD_FILE_IMAGE_OP_FILE_CLOSE)
+        image->bytes = memory;
+    else
+        free(memory);
+    return 0;
+}
+
+static void *same_image(void *context)
+{
+    return context;
+}
+
+static herr_t leave_image(void *context)
+{
+    (void)context;
+    return 0;
+}
+
+/* So that the image is the memory HDF5 wrote it to, not a copy. */
+static lk_status own_image(lk_h5 *file)
+{
+    lk_status st = LK_ALLOC(1, &file->image);
+    if (st != LK_OK) return st;
+    H5FD_file_image_callbacks_t calls = {.image_realloc = grow_image,
+                                         .image_free = keep_image,
+                                         .udata_copy = same_image,
+                                         .udata_free = leave_image,
+                                         .udata = file->image};
+    if (H5Pset_file_image_callbacks(file->access, &calls) < 0)
+        st = lk_h5_fail(file, LK_E_NOMEM, "cannot make an HDF5 file in memory");
+    return st;
+}
+
 static lk_status core_file(const char *label, const void *bytes, size_t size, lk_h5 **out)
 {
     lk_status st = LK_OK;
@@ -134,13 +186,13 @@ static lk_status core_file(const char *label, const void *bytes, size_t size, lk
         H5Pset_file_image(file->access, (void *)(uintptr_t)bytes, size);
         /* HDF5 refuses an image under the name of a file that exists, so it gets one that cannot. */
         file->file = H5Fopen("/dev/null/image", H5F_ACC_RDONLY, file->access);
-    } else {
+    } else if ((st = own_image(file)) == LK_OK) {
         hid_t create = H5Pcreate(H5P_FILE_CREATE);
         H5Pset_userblock(create, USER_BLOCK);
         file->file = H5Fcreate(label, H5F_ACC_TRUNC, create, file->access);
         H5Pclose(create);
     }
-    if (file->file < 0)
+    if (st == LK_OK && file->file < 0)
         st = lk_h5_fail(file, bytes ? LK_E_DATA : LK_E_NOMEM, "cannot make an HDF5 file in memory");
     lk_h5_unlock();
     if (st == LK_OK) {
@@ -184,28 +236,39 @@ done:
     return st;
 }
 
+static void drop_image(lk_h5_image **image)
+{
+    if (!*image) return;
+    free((*image)->bytes);
+    lk_free(image);
+}
+
 lk_status lk_h5_take_image(lk_h5 **file, void **bytes, size_t *size)
 {
-    lk_status st = LK_OK;
-    char     *image = NULL;
+    lk_status    st = LK_OK;
+    lk_h5_image *image = NULL;
     *bytes = NULL;
     *size = 0;
     lk_h5_lock();
     H5Fflush((*file)->file, H5F_SCOPE_GLOBAL);
+    /* HDF5 counts what lies behind the user block. */
     ssize_t n = H5Fget_file_image((*file)->file, NULL, 0);
     if (n <= 0) st = lk_h5_fail(*file, LK_E_NOMEM, "the image cannot be taken");
-    /* HDF5 hands out what lies behind the user block; in the file the block comes first. */
-    if (st == LK_OK) st = LK_ALLOC(n + USER_BLOCK, &image);
-    if (st == LK_OK && H5Fget_file_image((*file)->file, image + USER_BLOCK, (size_t)n) != n)
-        st = lk_h5_fail(*file, LK_E_NOMEM, "the image cannot be taken");
     lk_h5_unlock();
-    if (st == LK_OK) {
-        *bytes = image;
-        *size = (size_t)n + USER_BLOCK;
-        image = NULL;
+    if (st != LK_OK) {
+        lk_h5_abandon(file);
+        return st;
     }
-    lk_free(&image);
-    lk_h5_abandon(file);
+    image = (*file)->image;
+    (*file)->image = NULL;
+    LK_TRY(lk_h5_close(file));
+    LK_CHECK(image->bytes && image->room >= (size_t)n + USER_BLOCK, LK_E_BUG,
+             "an image of %zu bytes, %zd wanted", image->room, n + USER_BLOCK);
+    *bytes = image->bytes;
+    *size = (size_t)n + USER_BLOCK;
+    image->bytes = NULL;
+done:
+    drop_image(&image);
     return st;
 }
 
@@ -223,6 +286,7 @@ lk_status lk_h5_close(lk_h5 **file)
     if ((*file)->access >= 0) H5Pclose((*file)->access);
     H5Eclear2(H5E_DEFAULT);
     lk_h5_unlock();
+    drop_image(&(*file)->image);
     lk_free(file);
     return st;
 }
