@@ -1,11 +1,12 @@
 /*
- * bench_io u8|f32|f64|packed|checkpoint FOLDER MEGABYTES: what reading and checkpoints cost against the least that anybody must do,
+ * bench_io u8|f32|f64|packed|checkpoint|write FOLDER MEGABYTES: what reading and checkpoints cost against the least that anybody must do,
  * in turns within one run.
  *   u8, f32, f64  contiguous data in random order, by a stream, against a bare pread of the same rows. The files were just
  *                 written, so they come from the page cache. u8: images of 28x28, f32 and f64: fields of 64x64x3, normalised
  *   packed        deflated and shuffled f64 in 500 files, by a stream, against H5Dread of whole chunks, one after the other, and
  *                 the conversion to normalised floats; also bytes unpacked for each byte used, and files open at a time
  *   checkpoint    image, hash, write, fsync and rename of parameters and two moments, against write and fsync of as many bytes
+ *   write         only makes FOLDER/large.h5 with /train of the f32 fields, in little memory, for trainings of more data than memory
  * Prints "ratio R" (least time / ours, median of the rounds) and what belongs to it.
  */
 #include <dirent.h>
@@ -22,6 +23,7 @@
 #include "core/rng.h"
 #include "data/stream.h"
 #include "io/h5.h"
+#include "kernels/kernels.h"
 
 enum { ROUNDS = 8, FILES = 500, CHUNK_ROWS = 8, BATCH = 64, LANES = 8, PATH_BYTES = 512 };
 
@@ -86,6 +88,36 @@ done:
     lk_h5_abandon(&file);
     lk_free(&x);
     lk_free(&y);
+    return st;
+}
+
+/* FOLDER/large.h5, a piece at a time: the same fields again and again. */
+static lk_status write_large(const kind *it, const char *folder, int64_t megabytes)
+{
+    enum { PIECE = 256 };
+    lk_status st = LK_OK;
+    lk_h5    *file = NULL;
+    char      path[PATH_BYTES], *x = NULL;
+    float     y[PIECE];
+    int64_t   rows = (megabytes << 20) / row_bytes(it), axis[] = {rows, it->height, it->width, it->channels};
+    LK_TRY(LK_ALLOC(PIECE * row_bytes(it), &x));
+    draw(it, 0, PIECE, x);
+    for (int i = 0; i < PIECE; i++) y[i] = (float)i / PIECE;
+    snprintf(path, sizeof path, "%s/large.h5", folder);
+    LK_TRY(lk_h5_create(path, &file));
+    LK_TRY(lk_h5_create_dataset(file, "/train/x", it->type, 4, axis));
+    LK_TRY(lk_h5_create_dataset(file, "/train/y", LK_H5_F32, 1, axis));
+    for (int64_t row = 0; row < rows; row += PIECE) {
+        int64_t n = rows - row < PIECE ? rows - row : PIECE;
+        int64_t from[] = {row, 0, 0, 0}, count[] = {n, it->height, it->width, it->channels};
+        LK_TRY(lk_h5_write_box(file, "/train/x", from, count, it->type, x));
+        LK_TRY(lk_h5_write_box(file, "/train/y", from, count, LK_H5_F32, y));
+    }
+    LK_TRY(lk_h5_close(&file));
+    printf("%s: %lld samples\n", path, (long long)rows);
+done:
+    lk_h5_abandon(&file);
+    lk_free(&x);
     return st;
 }
 
@@ -388,14 +420,16 @@ int main(int argc, char **argv)
 {
     lk_status st = LK_E_USAGE;
     if (argc != 4 || atoll(argv[3]) < 1) {
-        fprintf(stderr, "bench_io u8|f32|f64|packed|checkpoint FOLDER MEGABYTES\n");
+        fprintf(stderr, "bench_io u8|f32|f64|packed|checkpoint|write FOLDER MEGABYTES\n");
         return 2;
     }
+    if (lk_kernels_select("auto") != LK_OK) return 1;
     for (int i = 0; i < 4; i++)
         if (!strcmp(argv[1], kinds[i].name))
             st = i == 3 ? packed(&kinds[i], argv[2], atoll(argv[3]))
                         : contiguous(&kinds[i], argv[2], atoll(argv[3]));
     if (!strcmp(argv[1], "checkpoint")) st = checkpoint(argv[2], atoll(argv[3]));
+    if (!strcmp(argv[1], "write")) st = write_large(&kinds[1], argv[2], atoll(argv[3]));
     if (st != LK_OK) fprintf(stderr, "bench_io: %s\n", lk_error_message());
     return st == LK_OK ? 0 : 1;
 }
