@@ -65,6 +65,14 @@ lk_status cli_session_start(lk_session **session);
 lk_status cli_config_share(lk_session *session, const char *path, const char *text, const char *label,
                            const cli_line *line, lk_config **config, char **rendered);
 
+/** What a verb measures or finds out with all ranks. `options`: of the configuration, NULL without one. *text: the root's
+ * answer, freed with free(). Collective. */
+typedef lk_status cli_report(lk_session *session, const lk_run_options *options, const void *context,
+                             char **text);
+
+/** Ranks, `config` (a path, or NULL) shared among them, the report on the root's stdout. Returns the exit code. */
+int cli_report_run(const char *config, const cli_line *line, cli_report *report, const void *context);
+
 /** A whole file as text; freed with free(). */
 lk_status cli_read_file(const char *path, char **text);
 

@@ -49,6 +49,13 @@ static lk_status parse_milliseconds(const char *option, const char *text, double
     return LK_OK;
 }
 
+static lk_status report_exchange(lk_session *session, const lk_run_options *options, const void *context,
+                                 char **text)
+{
+    (void)options;
+    return lk_exchange_measure(session, context, text);
+}
+
 static int cmd_exchange(int argc, char **argv)
 {
     const char         *lanes = NULL, *per_host = NULL, *seconds = NULL, *backward = NULL;
@@ -62,8 +69,6 @@ static int cmd_exchange(int argc, char **argv)
                                    {"json", NULL, &options.json},
                                    {0}};
     cli_line            line;
-    char               *text = NULL;
-    lk_session         *session = NULL;
     lk_status           st = cli_parse(argc, argv, table, &line);
     if (st == LK_OK && line.help) return cli_help("scaling");
     if (st == LK_OK && line.n_operands != 1)
@@ -73,14 +78,13 @@ static int cmd_exchange(int argc, char **argv)
     if (st == LK_OK) st = parse_count("--ranks-per-host", per_host, 1, &options.ranks_per_host);
     if (st == LK_OK) st = parse_milliseconds("--backward", backward, &options.backward_s);
     if (st == LK_OK && seconds) st = cli_duration("--seconds", seconds, &options.seconds);
-    if (st != LK_OK) return cli_fail(NULL, st);
-    st = cli_session_start(&session);
-    if (st == LK_OK) st = lk_exchange_measure(session, &options, &text);
-    if (st == LK_OK && text) fputs(text, stdout);
-    int code = st == LK_OK ? 0 : cli_fail(session, st);
-    free(text);
-    lk_session_end(&session);
-    return code;
+    return st == LK_OK ? cli_report_run(NULL, &line, report_exchange, &options) : cli_fail(NULL, st);
+}
+
+static lk_status report_steps(lk_session *session, const lk_run_options *options, const void *context,
+                              char **text)
+{
+    return lk_scaling_steps(session, options, context, text);
 }
 
 static int cmd_steps(int argc, char **argv)
@@ -91,9 +95,6 @@ static int cmd_steps(int argc, char **argv)
                                 {"weak", NULL, &options.weak},       {"copies", NULL, &options.copies},
                                 {"samples", &options.samples, NULL}, {0}};
     cli_line         line;
-    char            *text = NULL, *rendered = NULL;
-    lk_session      *session = NULL;
-    lk_config       *config = NULL;
     lk_status        st = cli_parse(argc, argv, table, &line);
     if (st == LK_OK && line.help) return cli_help("scaling");
     if (st == LK_OK && line.n_operands != 1) st = cli_usage("scaling steps: one CONFIG expected");
@@ -101,18 +102,7 @@ static int cmd_steps(int argc, char **argv)
         st = cli_usage("scaling steps: --copies goes with --weak, which they are compared with");
     if (st == LK_OK && seconds) st = cli_duration("--seconds", seconds, &options.seconds);
     if (st == LK_OK) st = parse_count("--repeat", repeat, 0, &options.repeat);
-    if (st != LK_OK) return cli_fail(NULL, st);
-    st = cli_session_start(&session);
-    if (st == LK_OK)
-        st = cli_config_share(session, line.operands[0], NULL, line.operands[0], &line, &config, &rendered);
-    if (st == LK_OK) st = lk_scaling_steps(session, lk_config_options(config), &options, &text);
-    if (st == LK_OK && text) fputs(text, stdout);
-    int code = st == LK_OK ? 0 : cli_fail(session, st);
-    free(text);
-    free(rendered);
-    lk_config_destroy(&config);
-    lk_session_end(&session);
-    return code;
+    return st == LK_OK ? cli_report_run(line.operands[0], &line, report_steps, &options) : cli_fail(NULL, st);
 }
 
 /* What needs no ranks: started N times, one speaks. */

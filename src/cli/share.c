@@ -54,3 +54,20 @@ lk_status cli_config_share(lk_session *session, const char *path, const char *te
     lk_config_destroy(&original);
     return st;
 }
+
+int cli_report_run(const char *config, const cli_line *line, cli_report *report, const void *context)
+{
+    lk_session *session = NULL;
+    lk_config  *shared = NULL;
+    char       *text = NULL, *rendered = NULL;
+    lk_status   st = cli_session_start(&session);
+    if (st == LK_OK && config) st = cli_config_share(session, config, NULL, config, line, &shared, &rendered);
+    if (st == LK_OK) st = report(session, shared ? lk_config_options(shared) : NULL, context, &text);
+    if (st == LK_OK && text) fputs(text, stdout);
+    int code = st == LK_OK ? 0 : cli_fail(session, st);
+    free(text);
+    free(rendered);
+    lk_config_destroy(&shared);
+    lk_session_end(&session);
+    return code;
+}
