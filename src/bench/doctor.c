@@ -1,15 +1,18 @@
 /* Is this machine, and this launch, what it should be? What was tested, then findings with cures. */
 #include "lockstep/inspect.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 
 #include "comm/link.h"
 #include "comm/window.h"
+#include "config/tree.h"
 #include "core/alloc.h"
 #include "core/clock.h"
 #include "core/str.h"
+#include "data/import.h"
 #include "io/h5.h"
 #include "kernels/kernels.h"
 #include "train/place.h"
@@ -22,10 +25,14 @@ static const double SGEMM_SECONDS = 0.3, LINK_SECONDS = 0.1, SLOW_SHARE = 0.1;
 lk_status lk_version_text(char **text)
 {
     lk_str out;
+    char   mpi[96];
     lk_str_init(&out);
     lk_kernels_select("auto");
-    lk_str_printf(&out, "lockstep %s\nkernels %s\nhdf5 %s\n", LK_VERSION, lk_kernels_detail(),
+    lk_mpi_library(mpi, sizeof mpi);
+    lk_str_printf(&out, "lockstep %s\nkernels %s\nmpi %s\nhdf5 %s\n", LK_VERSION, lk_kernels_detail(), mpi,
                   lk_h5_version());
+    lk_str_printf(&out, "libyaml %s\njansson %s\nzlib %s\n", lk_yaml_version(), jansson_version_str(),
+                  lk_import_zlib_version());
     *text = strdup(lk_str_text(&out));
     lk_str_clear(&out);
     return *text ? LK_OK : lk_fail(LK_E_NOMEM, "out of memory for the version");

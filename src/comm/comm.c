@@ -42,12 +42,12 @@ static void read_host_name(char name[LK_HOST_NAME_BYTES])
     name[LK_HOST_NAME_BYTES - 16] = '\0';
 }
 
-static void read_version(lk_comm *comm)
+void lk_mpi_library(char *text, size_t size)
 {
-    char text[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+    char whole[MPI_MAX_LIBRARY_VERSION_STRING] = "";
     int  length = 0;
-    MPI_Get_library_version(text, &length);
-    snprintf(comm->version, sizeof comm->version, "%.*s", (int)strcspn(text, ",\n"), text);
+    MPI_Get_library_version(whole, &length);
+    snprintf(text, size, "%.*s", (int)strcspn(whole, ",\n"), whole);
 }
 
 /* A communicator without MPI is already laid out: one host, one rank. */
@@ -83,7 +83,7 @@ static lk_status adopt(lk_comm *comm, MPI_Comm given)
     comm->all = comm->base;
     LK_TRY_MPI(MPI_Comm_rank(comm->base, &comm->rank));
     LK_TRY_MPI(MPI_Comm_size(comm->base, &comm->size));
-    read_version(comm);
+    lk_mpi_library(comm->version, sizeof comm->version);
 done:
     return st;
 }

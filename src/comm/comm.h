@@ -63,6 +63,9 @@ int lk_comm_awaited(const lk_comm *comm);
 bool        lk_comm_meets(const lk_comm *comm);
 const char *lk_comm_mpi_version(const lk_comm *comm); /* "Open MPI v4.1.4 ..." or "none" */
 
+/** The same of the library that is linked, started or not. */
+void lk_mpi_library(char *text, size_t size);
+
 /** Every rank gets the same status and message: that of the lowest failing rank, "rank 3 on host n7: ...".
  * Collective. */
 lk_status lk_comm_agree(lk_comm *comm, lk_status status);

@@ -368,3 +368,8 @@ void lk_tree_parse(const char *text, size_t size, int set, lk_problems *problems
     yaml_parser_delete(&r.parser);
     if (r.stop || problems->pool->failed) *root = NULL;
 }
+
+const char *lk_yaml_version(void)
+{
+    return yaml_get_version_string();
+}

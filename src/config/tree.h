@@ -43,4 +43,7 @@ void     lk_tree_append(lk_tree *parent, lk_tree *key, lk_tree *child);
 /** An empty scalar without quotes, or ~ or null: nothing was given. */
 bool lk_tree_is_null(const lk_tree *node);
 
+/** Of the library that reads YAML: "0.2.5". */
+const char *lk_yaml_version(void);
+
 #endif

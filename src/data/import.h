@@ -61,4 +61,7 @@ int64_t lk_import_run(size_t row_bytes);
 lk_status lk_import_put_rows(lk_h5 *h5, const lk_import_split *split, const char *name, lk_h5_type type,
                              int n_axes, const int64_t *axis, const void *values);
 
+/** Of zlib, which unpacks gzipped IDX files; "none". */
+const char *lk_import_zlib_version(void);
+
 #endif

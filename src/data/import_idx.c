@@ -63,6 +63,15 @@ done:
 
 /* ---- gzip ---- */
 
+const char *lk_import_zlib_version(void)
+{
+#ifdef LK_HAVE_ZLIB
+    return zlibVersion();
+#else
+    return "none";
+#endif
+}
+
 #ifdef LK_HAVE_ZLIB
 enum { PACKED_MOST = 1032 }; /* deflate makes at most so many bytes of one */
 

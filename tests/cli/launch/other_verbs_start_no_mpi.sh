@@ -25,6 +25,7 @@ one() { # VERB...: no MPI, exit 0, and the first line of what it says comes once
     [ -s out ] || fail "'$*' says nothing"
 }
 one --version
+for library in kernels mpi hdf5 libyaml jansson zlib; do answers "$library "; done
 one help
 one help train
 one train --help
