@@ -5,7 +5,7 @@
 
 #include "core/alloc.h"
 
-enum { CHUNKS_PER_HOST = 4, SEGMENT_FLOATS = 16384, MOST_SEGMENTS = 64, HUB_HOSTS = 8 };
+enum { CHUNKS_PER_HOST = 8, SEGMENT_FLOATS = 16384, MOST_SEGMENTS = 64, HUB_HOSTS = 8 };
 
 /* ---- slices and chunks ---- */
 
