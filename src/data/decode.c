@@ -392,8 +392,11 @@ static bool is_straight(const lk_column *column, const lk_part *part)
 {
     row_view row = {.type = part->info.type};
     bool     machine_big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
-    if (part->scaled) return false;
-    if (part->memory || !can_pread(column, part)) return true; /* as HDF5 converted them */
+    bool     converted = part->memory || !can_pread(column, part); /* by HDF5, to the machine's order */
+    if (converted) row.type = lk_decode_memory_type(row.type);
+    if (part->scaled || (row.type != LK_H5_U8 && row.type != LK_H5_F32 && row.type != LK_H5_F64))
+        return false;
+    if (converted) return true;
     box_strides(column, part, 1, row.stride);
     return is_packed(column, &row) &&
            (part->info.big_endian == machine_big || lk_decode_stored_bytes(row.type) == 1);

@@ -134,7 +134,7 @@ void      lk_cursor_clear(lk_cursor *cursor);
 /** Row `row` into channels `channel`... of out [pixels, channels]. */
 lk_status lk_cursor_read(lk_cursor *cursor, int64_t row, int64_t channels, int64_t channel, double *out);
 /**
- * The same row where it lies, if it lies so: elements [elements] in the order of a row, in the machine's byte order and not
+ * The same row where it lies, if it lies so: elements [elements] in the order of a row, u8, f32 or f64 in the machine's byte order and not
  * scaled, at any address, until the cursor's next row. Else *out is NULL and nothing is read. What was taken from *out counts
  * once lk_cursor_verify has agreed: LK_E_DATA if the file no longer held it.
  */
