@@ -199,12 +199,27 @@ done:
     return st;
 }
 
+/* What a rank may find no memory for alone. Local. */
+static lk_status create_buffers(lk_run *run, const lk_stream_options *stream, int group)
+{
+    lk_status st = LK_OK;
+    int64_t   rows = group * lane_rows(run->options);
+    LK_TRY(lk_stream_create(run->data, stream, &run->stream));
+    LK_TRY(lk_work_create(run->model, rows, group, true, run->options->seed, &run->work));
+    LK_TRY(LK_ALLOC(rows * lk_shape_count(lk_model_output(run->model)), &run->d_output));
+    LK_TRY(LK_ALLOC(group * run->n_columns, &run->rows));
+    LK_TRY(LK_ALLOC(run->n_columns, &run->epoch_sums));
+    LK_TRY(LK_ALLOC(1, &run->view));
+done:
+    return st;
+}
+
+/* Collective, and so is lk_run_destroy from here on: a rank that fails must not go there before the others know. */
 static lk_status prepare_training(lk_run *run)
 {
     lk_status             st = LK_OK;
     const lk_run_options *options = run->options;
     int                   group = lanes_in_group(run), first = 0, n = 0;
-    int64_t               rows = group * lane_rows(options);
     lk_reduce_options     reduce = {.kind = options->reduce,
                                     .lanes = (int)options->lanes,
                                     .group_lanes = group,
@@ -224,12 +239,7 @@ static lk_status prepare_training(lk_run *run)
                                 .seed = options->seed,
                                 .prefetch = true};
     LK_TRY(share_blocks(run, &stream));
-    LK_TRY(lk_stream_create(run->data, &stream, &run->stream));
-    LK_TRY(lk_work_create(run->model, rows, group, true, options->seed, &run->work));
-    LK_TRY(LK_ALLOC(rows * lk_shape_count(lk_model_output(run->model)), &run->d_output));
-    LK_TRY(LK_ALLOC(group * run->n_columns, &run->rows));
-    LK_TRY(LK_ALLOC(run->n_columns, &run->epoch_sums));
-    LK_TRY(LK_ALLOC(1, &run->view));
+    LK_TRY(lk_comm_agree(run->comm, create_buffers(run, &stream, group)));
 done:
     return st;
 }
@@ -240,11 +250,14 @@ lk_status lk_run_open(lk_comm *comm, const lk_run_options *options, lk_checkpoin
     lk_status st = LK_OK;
     lk_run   *run = NULL;
     *out = NULL;
-    LK_TRY(LK_ALLOC(1, &run));
-    run->options = options;
-    run->comm = comm;
-    lk_phases_start(&run->phases);
-    LK_TRY(lk_kernels_select(options->kernels));
+    st = LK_ALLOC(1, &run);
+    if (st == LK_OK) {
+        run->options = options;
+        run->comm = comm;
+        lk_phases_start(&run->phases);
+        st = lk_kernels_select(options->kernels);
+    }
+    LK_TRY(lk_comm_agree(comm, st));
     if (checkpoint)
         LK_TRY(lk_comm_agree(comm, open_known(run, checkpoint, input)));
     else
@@ -261,7 +274,8 @@ lk_status lk_run_prepare(lk_run *run, bool training)
     lk_status             st = LK_OK;
     const lk_run_options *options = run->options;
     LK_TRY(lk_comm_agree(run->comm, build_model(run)));
-    LK_TRY(lk_work_create(run->model, options->evaluate_chunk, 1, false, options->seed, &run->evaluate_work));
+    LK_TRY(lk_comm_agree(run->comm, lk_work_create(run->model, options->evaluate_chunk, 1, false,
+                                                   options->seed, &run->evaluate_work)));
     if (training) LK_TRY(prepare_training(run));
 done:
     return st;

@@ -55,15 +55,16 @@ train_on() {
     ranks "$np" $(arguments "$@")
 }
 
-# faulty NP DIR [options]: with tests/support/faults.c in every process; LK_FAULT says what happens in which rank.
+# faulty NP DIR [options]: with tests/support/faults.c in every process; LK_FAULT says what happens in which rank. A hang is
+# exit code 124.
 faulty() {
     local np=$1
     shift
     # shellcheck disable=SC2046
     if [ "$np" = 0 ]; then
-        run env LD_PRELOAD="$faults" "$LOCKSTEP" $(arguments "$@")
+        run timeout 120 env LD_PRELOAD="$faults" "$LOCKSTEP" $(arguments "$@")
     else
-        run "$mpi" "$np" env LD_PRELOAD="$faults" "$LOCKSTEP" $(arguments "$@")
+        run timeout 120 "$mpi" "$np" env LD_PRELOAD="$faults" "$LOCKSTEP" $(arguments "$@")
     fi
 }
 
