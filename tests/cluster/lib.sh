@@ -48,6 +48,7 @@ on() { run launch "$@"; }
 # start SLOTS COMMAND..., then harm, then finish: the same with something happening meanwhile.
 start() {
     command="ranks $1: ${*:2}"
+    : >out >err # what an earlier run said must not be taken for this one's
     launch "$@" >out 2>err </dev/null &
     started=$!
 }
