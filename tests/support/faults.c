@@ -4,7 +4,7 @@
  *   alloc:N         allocation number N of the program fails; a line "allocations N" goes to the file LK_FAULT_COUNT at the end
  *   nan:N, inf:N    the result of matrix product number N (train.kernels: openblas) begins with a NaN or infinity
  *   flip:BYTE:BIT   MS milliseconds (LK_FAULT_AFTER) after this host's window was made, a bit of the state or of the optimizer
- *                   slots in it is flipped; says so on stderr
+ *                   slots in it is flipped; says so on stderr, and counts the comparisons of replicas from then on
  */
 #include <dlfcn.h>
 #include <math.h>
@@ -82,12 +82,14 @@ void cblas_sgemm(int order, int trans_a, int trans_b, int m, int n, int k, float
 /* ---- flip ---- */
 
 static unsigned char *state;
+static _Atomic int    comparisons = -1; /* since the flip */
 
 static void *flip_later(void *nothing)
 {
     const char *after = getenv("LK_FAULT_AFTER"), *bit = strrchr(getenv("LK_FAULT"), ':');
     usleep((useconds_t)(after ? atol(after) : 0) * 1000);
     state[fault("flip")] ^= (unsigned char)(1u << atoi(bit + 1));
+    atomic_store(&comparisons, 0);
     fprintf(stderr, "flipped bit %s of byte %ld\n", bit + 1, fault("flip"));
     return nothing;
 }
@@ -105,4 +107,13 @@ __attribute__((visibility("default"))) int MPI_Win_shared_query(MPI_Win win, int
         if (pthread_create(&thread, NULL, flip_later, NULL) == 0) pthread_detach(thread);
     }
     return code;
+}
+
+/* Hosts compare two numbers in this call, before each checkpoint and every so many steps. */
+__attribute__((visibility("default"))) int MPI_Allreduce(const void *from, void *to, int count,
+                                                         MPI_Datatype type, MPI_Op op, MPI_Comm comm)
+{
+    if (type == MPI_UINT64_T && op == MPI_MIN && count == 2 && atomic_load(&comparisons) >= 0)
+        fprintf(stderr, "comparison %d after the flip\n", atomic_fetch_add(&comparisons, 1) + 1);
+    return PMPI_Allreduce(from, to, count, type, op, comm);
 }
