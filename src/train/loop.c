@@ -62,8 +62,8 @@ done:
 
 /* ---- checkpoints ---- */
 
-/* Root: image now, written while training goes on. */
-static lk_status save_image(lk_loop *l, bool best)
+/* Root: the sealed copy of the state, to be written while training goes on. */
+static lk_status make_image(lk_loop *l, lk_checkpoint_writer **image)
 {
     lk_status             st = LK_OK;
     lk_run               *run = l->run;
@@ -77,28 +77,33 @@ static lk_status save_image(lk_loop *l, bool best)
     run->progress.seconds = lk_loop_run_seconds(l);
     LK_TRY(lk_checkpoint_begin(&writer));
     LK_TRY(lk_state_save(run, l->request->config_text, &l->history, writer));
-    LK_TRY(lk_saver_put(l->saver, &writer, run->progress.step, best));
+    *image = writer;
+    writer = NULL;
 done:
     run->progress.seconds = before;
     lk_checkpoint_abandon(&writer);
     return st;
 }
 
-/* `last`: all is durable when it returns. Collective. */
+/* `last`: all is durable when it returns. Replicas are compared after the copy was made: a bit that flips before or during it
+ * is found, and one that flips later is not in it. Collective. */
 static lk_status save(lk_loop *l, bool best, bool last)
 {
-    lk_status st = LK_OK;
-    lk_phase  before = lk_phases_enter(&l->run->phases, LK_PHASE_CHECKPOINT);
+    lk_status             st = LK_OK;
+    lk_checkpoint_writer *image = NULL;
+    lk_phase              before = lk_phases_enter(&l->run->phases, LK_PHASE_CHECKPOINT);
     lk_watchdog_tick(l->run->watchdog, l->run->progress.step, LK_PHASE_CHECKPOINT,
                      lk_loop_is_root(l) ? LK_WAIT_NONE : LK_WAIT_ROOT);
+    lk_status made = lk_loop_is_root(l) ? make_image(l, &image) : LK_OK;
     LK_TRY(lk_reduce_verify(l->run->reduce));
     if (lk_loop_is_root(l)) {
-        st = save_image(l, best);
+        st = made == LK_OK ? lk_saver_put(l->saver, &image, l->run->progress.step, best) : made;
         if (st == LK_OK && last) st = lk_saver_wait(l->saver);
         l->last_checkpoint = lk_clock_seconds();
     }
     st = lk_comm_agree(l->run->comm, st);
 done:
+    lk_checkpoint_abandon(&image);
     lk_phases_enter(&l->run->phases, before);
     return st;
 }
