@@ -171,7 +171,7 @@ lk_status lk_bench(lk_session *session, const lk_run_options *options, int json,
         LK_TRY(write_json(run, &f, &out));
     else
         write_text(run, &f, &out);
-    *text = strdup(lk_str_text(&out));
+    LK_TRY(lk_str_copy(&out, text));
 done:
     lk_str_clear(&out);
     lk_run_destroy(&run);

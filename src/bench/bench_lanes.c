@@ -183,8 +183,7 @@ lk_status lk_bench_lanes(lk_session *session, const lk_run_options *options, int
         LK_TRY(write_json(session->comm, &it, &out));
     else
         write_text(session->comm, &it, &out);
-    *text = strdup(lk_str_text(&out));
-    LK_CHECK(*text, LK_E_NOMEM, "out of memory for the report");
+    LK_TRY(lk_str_copy(&out, text));
 done:
     for (int i = 0; i < it.n; i++) lk_run_destroy(&it.of[i].run);
     lk_free(&it.of);

@@ -351,8 +351,7 @@ lk_status lk_bench_reduce(lk_session *session, int json, double most_bytes, char
         LK_TRY(write_json(session->comm, rows, n, &out));
     else
         write_text(session->comm, rows, n, &out);
-    *text = strdup(lk_str_text(&out));
-    LK_CHECK(*text, LK_E_NOMEM, "out of memory for the report");
+    LK_TRY(lk_str_copy(&out, text));
 done:
     rig_destroy(&it);
     lk_str_clear(&out);

@@ -33,9 +33,9 @@ lk_status lk_version_text(char **text)
                   lk_h5_version());
     lk_str_printf(&out, "libyaml %s\njansson %s\nzlib %s\n", lk_yaml_version(), jansson_version_str(),
                   lk_import_zlib_version());
-    *text = strdup(lk_str_text(&out));
+    lk_status st = lk_str_copy(&out, text);
     lk_str_clear(&out);
-    return *text ? LK_OK : lk_fail(LK_E_NOMEM, "out of memory for the version");
+    return st;
 }
 
 /* What is being looked at: lines of facts, and lines of trouble that follow them all. */
@@ -322,8 +322,7 @@ lk_status lk_doctor(lk_session *session, const lk_run_options *options, char **t
     LK_TRY(examine(&p));
     if (!lk_comm_is_root(p.comm)) goto done;
     put_trouble(lk_str_text(&p.trouble), &p.facts);
-    *text = strdup(lk_str_text(&p.facts));
-    LK_CHECK(*text, LK_E_NOMEM, "out of memory for a report");
+    LK_TRY(lk_str_copy(&p.facts, text));
 done:
     lk_watchdog_destroy(&p.watchdog);
     lk_free(&p.places);

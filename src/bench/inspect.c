@@ -322,7 +322,7 @@ lk_status lk_inspect(const char *path, int json, int parameters, char **text)
         LK_TRY(subject_json(&s, found, parameters, &out));
     else
         subject_text(&s, found, parameters, &out);
-    *text = strdup(lk_str_text(&out));
+    LK_TRY(lk_str_copy(&out, text));
 done:
     lk_str_clear(&out);
     clear_subject(&s);

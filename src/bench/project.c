@@ -341,8 +341,7 @@ lk_status lk_scaling_project(const lk_project_options *options, char **text)
     write_fit(it, &out);
     LK_TRY(project_all(it, &out));
     if (options->picture) LK_TRY(draw(it));
-    *text = strdup(lk_str_text(&out));
-    LK_CHECK(*text, LK_E_NOMEM, "out of memory for the projection");
+    LK_TRY(lk_str_copy(&out, text));
 done:
     if (it) clear(it);
     lk_free(&it);

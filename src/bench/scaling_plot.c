@@ -381,8 +381,7 @@ lk_status lk_scaling_plot(const char *path, const char *folder, const char *subt
     }
     LK_TRY(draw_speeds(&it, folder, subtitle, true, &out));
     LK_TRY(draw_speeds(&it, folder, subtitle, false, &out));
-    *text = strdup(lk_str_text(&out));
-    LK_CHECK(*text, LK_E_NOMEM, "out of memory for the report");
+    LK_TRY(lk_str_copy(&out, text));
 done:
     lk_free(&it.cells);
     lk_str_clear(&out);

@@ -244,7 +244,7 @@ lk_status lk_scaling_steps(lk_session *session, const lk_run_options *options, c
     LK_TRY(measure(&it));
     LK_TRY(report(&it, &csv));
     if (how->samples) LK_TRY(lk_comm_agree(session->comm, write_samples(&it, how->samples)));
-    if (lk_comm_is_root(session->comm)) *text = strdup(lk_str_text(&csv));
+    if (lk_comm_is_root(session->comm)) LK_TRY(lk_str_copy(&csv, text));
 done:
     clear(&it);
     lk_str_clear(&csv);

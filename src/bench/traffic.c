@@ -368,7 +368,7 @@ lk_status lk_exchange_measure(lk_session *session, const lk_exchange_options *op
         LK_TRY(lk_comm_agree(session->comm, lk_comm_is_root(session->comm)
                                                 ? lk_samples_write(options->samples, &it.samples)
                                                 : LK_OK));
-    if (lk_comm_is_root(session->comm)) *text = strdup(lk_str_text(&out));
+    if (lk_comm_is_root(session->comm)) LK_TRY(lk_str_copy(&out, text));
 done:
     lk_free(&it.times);
     lk_span_table_clear(&it.spans);

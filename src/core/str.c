@@ -100,11 +100,24 @@ const char *lk_str_text(const lk_str *str)
     return str->text ? str->text : "";
 }
 
+lk_status lk_str_whole(const lk_str *str)
+{
+    if (!str->failed) return LK_OK;
+    return lk_fail(LK_E_NOMEM, "no memory for a text of more than %zu bytes", str->size);
+}
+
+lk_status lk_str_copy(const lk_str *str, char **out)
+{
+    lk_status st = lk_str_whole(str);
+    *out = st == LK_OK ? strdup(lk_str_text(str)) : NULL;
+    if (st == LK_OK && !*out) st = lk_fail(LK_E_NOMEM, "no memory for a text of %zu bytes", str->size);
+    return st;
+}
+
 lk_status lk_str_take(lk_str *str, char **out)
 {
-    lk_status st = LK_OK;
     *out = NULL;
-    if (str->failed) st = lk_fail(LK_E_NOMEM, "no memory for a text of more than %zu bytes", str->size);
+    lk_status st = lk_str_whole(str);
     if (st == LK_OK && !str->text) st = lk_strdup("", out);
     if (st == LK_OK && str->text) {
         *out = str->text;

@@ -23,6 +23,10 @@ void lk_str_printf(lk_str *str, const char *format, ...) __attribute__((format(p
 void        lk_str_append_json(lk_str *str, const char *text);
 const char *lk_str_text(const lk_str *str); /* "" when empty */
 
+/** LK_E_NOMEM if an append failed: what is there is not the whole text, and must not pass for it. */
+lk_status lk_str_whole(const lk_str *str);
+/** A copy for a caller who knows free() alone; LK_E_NOMEM too if an append failed. */
+lk_status lk_str_copy(const lk_str *str, char **out);
 /** Hands the text over (caller frees with lk_free) and leaves the string empty; LK_E_NOMEM if an append
  * failed. */
 lk_status lk_str_take(lk_str *str, char **out);

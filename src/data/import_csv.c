@@ -254,7 +254,7 @@ lk_status lk_data_import_csv(const char *path, const char *const *targets, int n
     }
     lk_str_append(&said, "\n");
     LK_TRY(lk_import_commit(&file, out));
-    *text = strdup(lk_str_text(&said));
+    LK_TRY(lk_str_copy(&said, text));
 done:
     lk_import_abandon(&file);
     clear_table(&t);

@@ -238,7 +238,7 @@ lk_status lk_data_import_idx(const char *train_images, const char *train_labels,
     for (int s = 0; s < LK_SPLITS; s++)
         if (count[s]) lk_str_printf(&said, " %s %lld", lk_split_names[s], (long long)count[s]);
     lk_str_printf(&said, "\n");
-    *text = strdup(lk_str_text(&said));
+    LK_TRY(lk_str_copy(&said, text));
 done:
     lk_import_abandon(&file);
     lk_free(&x.bytes);

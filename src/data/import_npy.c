@@ -58,7 +58,7 @@ lk_status lk_data_import_npy(const char *x_path, const char *y_path, const lk_im
     }
     lk_str_printf(&said, "\n");
     LK_TRY(lk_import_commit(&file, out));
-    *text = strdup(lk_str_text(&said));
+    LK_TRY(lk_str_copy(&said, text));
 done:
     lk_import_abandon(&file);
     lk_npy_close(&x);

@@ -150,7 +150,7 @@ lk_status lk_data_info(const char *where, int json, char **text)
             LK_TRY(list_columns(listing.h5, listing.path[i], &out));
             LK_TRY(list_classes(listing.h5, listing.path[i], &out));
         }
-    LK_TRY(lk_give_text(&out, text));
+    LK_TRY(lk_str_copy(&out, text));
 done:
     lk_str_clear(&out);
     lk_listing_close(&listing);

@@ -67,16 +67,6 @@ void lk_listing_close(lk_listing *listing)
     *listing = (lk_listing){0};
 }
 
-lk_status lk_give_text(lk_str *out, char **text)
-{
-    char     *taken = NULL;
-    lk_status st = lk_str_take(out, &taken);
-    if (st == LK_OK && !(*text = strdup(taken ? taken : "")))
-        st = lk_fail(LK_E_NOMEM, "out of memory for a report");
-    lk_free(&taken);
-    return st;
-}
-
 void lk_put_sizes(const lk_h5_info *info, const char *between, lk_str *out)
 {
     for (int i = 0; i < info->n_axes; i++)

@@ -19,8 +19,6 @@ typedef struct lk_listing {
 lk_status lk_listing_open(const char *text, lk_listing *listing);
 void      lk_listing_close(lk_listing *listing);
 
-/** The text of a report for the caller of the library: freed with free(). */
-lk_status lk_give_text(lk_str *out, char **text);
 /** "28x28x1", or with another word between; "scalar" where there are no axes and `between` is "x". */
 void lk_put_sizes(const lk_h5_info *info, const char *between, lk_str *out);
 

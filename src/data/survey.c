@@ -155,13 +155,14 @@ static lk_status run(const char *where, int json, const lk_share *share, const c
     for (int i = 0; i < s.listing.n; i++)
         if (also_groups || !s.listing.is_group[i]) LK_TRY(one(&s, s.listing.path[i]));
     if (json) lk_str_append(&s.out, "\n]");
+    LK_TRY(lk_str_whole(&s.hashes));
     if (s.hashes.size) {
         XXH128_hash_t hash = XXH3_128bits(lk_str_text(&s.hashes), s.hashes.size);
         lk_str_printf(&s.out, json ? ", \"xxh3\": \"%016llx%016llx\"" : "  %016llx%016llx  all of it\n",
                       (unsigned long long)hash.high64, (unsigned long long)hash.low64);
     }
     if (json) lk_str_append(&s.out, "}\n");
-    LK_TRY(lk_give_text(&s.out, text));
+    LK_TRY(lk_str_copy(&s.out, text));
     LK_CHECK(s.n_refused == 0, LK_E_DATA, "%s: %d of %d datasets cannot be read, the first one: %s",
              s.listing.file, s.n_refused, s.listing.n_datasets, s.refused);
 done:
@@ -500,6 +501,7 @@ static lk_status verify_object(survey *s, const char *path)
     }
     lk_str_printf(&shape, "%s ", group ? "group" : lk_decode_type_name(info.type));
     lk_put_sizes(&info, "x", &shape);
+    LK_TRY(agree(s, lk_str_whole(&shape)));
     XXH3_128bits_update(&state, lk_str_text(&shape), shape.size);
     LK_TRY(agree(s, lk_h5_each_attribute(s->listing.h5, path, hash_attribute, &state)));
     hex_of(&state, hex);

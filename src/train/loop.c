@@ -186,14 +186,16 @@ static lk_status explain_divergence(const lk_loop *l)
         what, l->run->progress.rate);
 }
 
-static void end_epoch(lk_loop *l)
+/* Collective. */
+static lk_status end_epoch(lk_loop *l)
 {
     lk_run *run = l->run;
     lk_run_scores(run, run->epoch_sums, &l->train);
-    lk_loop_say_epoch(l);
+    lk_status st = lk_loop_say_epoch(l);
     memset(run->epoch_sums, 0, (size_t)run->n_columns * sizeof *run->epoch_sums);
     l->epoch_started = lk_clock_seconds();
     l->epoch_started_step = run->progress.step;
+    return lk_comm_agree(run->comm, st);
 }
 
 /* What is due after a step: evaluation, the end of an epoch, a checkpoint. An evaluation that a stop
@@ -214,7 +216,7 @@ static lk_status after_step(lk_loop *l, bool *stop)
         return save(l, false, true);
     }
     LK_TRY(st);
-    if (step % run->position.steps_per_epoch == 0) end_epoch(l);
+    if (step % run->position.steps_per_epoch == 0) LK_TRY(end_epoch(l));
     if (p->stopped_early) *stop = true;
     /* While the loss is above the limit the checkpoints from before are worth more than one from now. */
     bool due = l->checkpoint_steps > 0 && step % l->checkpoint_steps == 0 && p->diverged_run == 0;
@@ -255,26 +257,28 @@ static lk_status finish(lk_loop *l)
     if (lk_data_n(run->data, LK_SPLIT_TEST) > 0) {
         LK_TRY(lk_evaluate(run, LK_SPLIT_TEST, l->sums));
         if (lk_loop_is_root(l)) lk_report_scores(run, "Test", l->sums, &text);
-        if (lk_loop_is_root(l)) lk_loop_say(l, lk_str_text(&text), LK_SAY_RESULT);
+        if (lk_loop_is_root(l)) st = lk_loop_say(l, &text, LK_SAY_RESULT);
         lk_str_clear(&text);
     }
     if (lk_loop_is_root(l)) {
         lk_report_best(run, &text);
-        lk_loop_say(l, lk_str_text(&text), LK_SAY_LOG);
+        if (st == LK_OK) st = lk_loop_say(l, &text, LK_SAY_LOG);
         lk_str_clear(&text);
     }
+    LK_TRY(lk_comm_agree(run->comm, st));
     lk_phases_enter(&run->phases, LK_PHASE_OTHER);
     LK_TRY(lk_report_phases(run, lk_loop_samples_since(l, l->started_step), &text));
     if (lk_loop_is_root(l)) {
-        lk_loop_say(l, lk_str_text(&text), LK_SAY_LOG);
+        st = lk_loop_say(l, &text, LK_SAY_LOG);
         lk_str_clear(&text);
         lk_report_parameters(run, &text);
-        lk_loop_say(l, lk_str_text(&text), LK_SAY_RESULT);
+        if (st == LK_OK) st = lk_loop_say(l, &text, LK_SAY_RESULT);
         snprintf(summary, sizeof summary, "%s after %.6g epochs, %lld steps%s",
                  run->progress.stopped_early ? "stopped early" : "finished",
                  (double)run->progress.step / (double)run->position.steps_per_epoch,
                  (long long)run->progress.step, run->progress.has_best ? "" : ", no validation");
-        st = lk_rundir_set_status(l->request->rundir, "finished", run->progress.step, summary);
+        if (st == LK_OK)
+            st = lk_rundir_set_status(l->request->rundir, "finished", run->progress.step, summary);
     }
     LK_TRY(lk_comm_agree(run->comm, st));
 done:

@@ -5,6 +5,7 @@
 #ifndef LK_TRAIN_LOOP_H
 #define LK_TRAIN_LOOP_H
 
+#include "core/str.h"
 #include "train/run.h"
 #include "train/saver.h"
 
@@ -51,13 +52,13 @@ lk_status lk_loop_start(lk_loop *l, bool *resumed);
 
 typedef enum lk_say_as { LK_SAY_LOG, LK_SAY_WARNING, LK_SAY_RESULT } lk_say_as;
 
-/** Each line of `text` to log.txt and to the user. Root. */
-void lk_loop_say(lk_loop *l, const char *text, lk_say_as as);
+/** Each line of `text` to log.txt and to the user; none of a text that lack of memory cut short (LK_E_NOMEM). Root. */
+lk_status lk_loop_say(lk_loop *l, const lk_str *text, lk_say_as as);
 /** The header, and what in it costs time or will. Root. */
-void lk_loop_say_start(lk_loop *l, bool resumed, const char *findings);
+lk_status lk_loop_say_start(lk_loop *l, bool resumed, const lk_str *findings);
 /** The live line or the line of log.every, where it is due; the line of an epoch. */
-void lk_loop_say_progress(lk_loop *l, double loss);
-void lk_loop_say_epoch(lk_loop *l);
+void      lk_loop_say_progress(lk_loop *l, double loss);
+lk_status lk_loop_say_epoch(lk_loop *l);
 /** An evaluation, to history, metrics.jsonl and metrics.csv; `validation` may be NULL. Root. */
 lk_status lk_loop_record(lk_loop *l, const lk_scores *validation);
 

@@ -12,10 +12,12 @@
 /* Epoch lines of one run, so that a log stays below 100 KB for 10,000 steps even where an epoch is one step. */
 enum { EPOCH_LINES_MOST = 500, LIVE_INTERVAL_MS = 200 };
 
-void lk_loop_say(lk_loop *l, const char *text, lk_say_as as)
+lk_status lk_loop_say(lk_loop *l, const lk_str *whole, lk_say_as as)
 {
-    char line[2048];
-    while (*text) {
+    char        line[2048];
+    const char *text = lk_str_text(whole);
+    lk_status   st = lk_str_whole(whole);
+    while (st == LK_OK && *text) {
         size_t n = strcspn(text, "\n");
         snprintf(line, sizeof line, "%s%.*s", as == LK_SAY_WARNING ? "warning: " : "", (int)n, text);
         lk_rundir_log(l->request->rundir, line);
@@ -24,6 +26,7 @@ void lk_loop_say(lk_loop *l, const char *text, lk_say_as as)
         if (as == LK_SAY_WARNING) lk_log_warn("%.*s", (int)n, text);
         text += n + (text[n] == '\n');
     }
+    return st;
 }
 
 static double samples_per_second(const lk_loop *l, int64_t since_step, double since)
@@ -75,9 +78,11 @@ lk_status lk_loop_record(lk_loop *l, const lk_scores *validation)
         row[4 + i] = validation ? validation->metric[i] : (double)NAN;
     LK_TRY(lk_history_add(&l->history, row));
     LK_TRY(lk_report_event(run, "evaluation", &l->train, validation, lk_loop_run_seconds(l), rate, &text));
+    LK_TRY(lk_str_whole(&text));
     LK_TRY(lk_rundir_event(l->request->rundir, lk_str_text(&text)));
     lk_str_clear(&text);
     lk_report_csv(run, &l->train, validation, lk_loop_run_seconds(l), &text);
+    LK_TRY(lk_str_whole(&text));
     LK_TRY(lk_rundir_csv(l->request->rundir, lk_str_text(&text)));
 done:
     lk_str_clear(&text);
@@ -91,27 +96,29 @@ static int64_t epoch_line_every(const lk_loop *l)
     return epochs <= EPOCH_LINES_MOST ? 1 : (epochs + EPOCH_LINES_MOST - 1) / EPOCH_LINES_MOST;
 }
 
-void lk_loop_say_epoch(lk_loop *l)
+lk_status lk_loop_say_epoch(lk_loop *l)
 {
     lk_run *run = l->run;
     lk_str  text;
-    if (!lk_loop_is_root(l)) return;
+    if (!lk_loop_is_root(l)) return LK_OK;
     int64_t epoch = run->progress.step / run->position.steps_per_epoch;
-    if (epoch % epoch_line_every(l) != 0 && run->progress.step != run->position.total_steps) return;
+    if (epoch % epoch_line_every(l) != 0 && run->progress.step != run->position.total_steps) return LK_OK;
     lk_str_init(&text);
     double per_epoch = (double)run->position.steps_per_epoch;
     lk_report_epoch(run, (double)run->progress.step / per_epoch,
                     (double)run->position.total_steps / per_epoch, &l->train,
                     l->evaluated ? &l->validation : NULL,
                     samples_per_second(l, l->epoch_started_step, l->epoch_started), eta_seconds(l), &text);
-    lk_loop_say(l, lk_str_text(&text), LK_SAY_RESULT);
+    lk_status st = lk_loop_say(l, &text, LK_SAY_RESULT);
     lk_str_clear(&text);
+    return st;
 }
 
-void lk_loop_say_start(lk_loop *l, bool resumed, const char *findings)
+lk_status lk_loop_say_start(lk_loop *l, bool resumed, const lk_str *findings)
 {
-    lk_run *run = l->run;
-    lk_str  text;
+    lk_status st = LK_OK;
+    lk_run   *run = l->run;
+    lk_str    text;
     lk_str_init(&text);
     lk_report_header(run, &text);
     if (resumed)
@@ -127,10 +134,12 @@ void lk_loop_say_start(lk_loop *l, bool resumed, const char *findings)
         lk_str_printf(&text, "job         %s left; the run stops with a checkpoint %.0f s before the end\n",
                       left, lk_loop_job_margin(l));
     }
-    lk_loop_say(l, lk_str_text(&text), LK_SAY_LOG);
+    LK_TRY(lk_loop_say(l, &text, LK_SAY_LOG));
     lk_str_clear(&text);
     lk_report_warnings(run, &text);
-    lk_str_append(&text, findings);
-    lk_loop_say(l, lk_str_text(&text), LK_SAY_WARNING);
+    LK_TRY(lk_loop_say(l, &text, LK_SAY_WARNING));
+    LK_TRY(lk_loop_say(l, findings, LK_SAY_WARNING));
+done:
     lk_str_clear(&text);
+    return st;
 }

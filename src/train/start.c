@@ -76,6 +76,7 @@ static lk_status open_logs(lk_loop *l, bool resumed)
     LK_TRY(lk_rundir_open_logs(l->request->rundir, bytes));
     if (!resumed) {
         lk_report_csv_header(l->run, &text);
+        LK_TRY(lk_str_whole(&text));
         LK_TRY(lk_rundir_csv(l->request->rundir, lk_str_text(&text)));
     }
 done:
@@ -142,7 +143,7 @@ lk_status lk_loop_start(lk_loop *l, bool *resumed)
                    run->progress.step % run->position.steps_per_epoch);
     /* After the parameters have gone to all hosts: it shows over which network. */
     LK_TRY(lk_place_findings(run->comm, &findings, NULL));
-    if (lk_loop_is_root(l)) lk_loop_say_start(l, *resumed, lk_str_text(&findings));
+    LK_TRY(lk_comm_agree(run->comm, lk_loop_is_root(l) ? lk_loop_say_start(l, *resumed, &findings) : LK_OK));
     l->started = l->epoch_started = l->last_log = l->last_checkpoint = lk_clock_seconds();
     l->started_step = l->epoch_started_step = run->progress.step;
 done:

@@ -152,7 +152,7 @@ lk_status lk_eval(lk_session *session, const lk_run_options *options, const lk_e
         if (!request->json)
             lk_log_info("checkpoint  %s, step %lld", request->checkpoint,
                         (long long)lk_checkpoint_step(checkpoint));
-        *text = strdup(lk_str_text(&report));
+        LK_TRY(lk_str_copy(&report, text));
     }
 done:
     lk_str_clear(&report);
@@ -335,7 +335,7 @@ lk_status lk_predict(lk_session *session, const lk_run_options *options, const l
     LK_TRY(lk_comm_agree(session->comm, st));
     if (root) {
         lk_str_printf(&report, "written to %s by %s\n", request->output, request->checkpoint);
-        *text = strdup(lk_str_text(&report));
+        LK_TRY(lk_str_copy(&report, text));
     }
 done:
     lk_h5_abandon(&file);
