@@ -9,8 +9,9 @@
 enum {
     DEPTH =
         2048, /* summed indices a packed panel holds: 256 KB at 32 columns, within any second-level cache */
-    LEFT_FLOATS = 1 << 16,  /* rows of the left side that stay in the second-level cache: 256 KB */
-    TURNED_FLOATS = 1 << 17 /* rows of x held transposed at a time: 512 KB */
+    LEFT_FLOATS = 1 << 16,   /* rows of the left side that stay in the second-level cache: 256 KB */
+    TURNED_FLOATS = 1 << 17, /* rows of x held transposed at a time: 512 KB */
+    NARROW = 4               /* columns of a result that are better held as rows */
 };
 
 static int64_t least(int64_t a, int64_t b)
@@ -213,11 +214,19 @@ int64_t lk_gemm_pack_floats(int64_t n, int64_t k)
     return LEFT_FLOATS + round_up(n, LK_TILE_MAX_WIDTH) * round_up(k, LK_TILE_MAX_WIDTH);
 }
 
-/* Rows of x to turn at a time: whole panels, within the scratch (n k floats hold fewer than n rows) and the
- * cache. */
-static int64_t turned_rows(int64_t m, int64_t k)
+/* x is smaller than w, or the result so narrow that its columns would leave most of a vector empty: the model
+ * of one output. */
+static bool wants_turning(int64_t m, int64_t n, int64_t k)
 {
-    const int64_t rows = TURNED_FLOATS / k / LK_TILE_MAX_WIDTH * LK_TILE_MAX_WIDTH;
+    return m * (k + n) < n * k || (n <= NARROW && k > 0);
+}
+
+/* Rows of x to turn at a time: whole panels, within the cache and the scratch, whose n k floats hold m rows
+ * where there are fewer rows than n. */
+static int64_t turned_rows(int64_t m, int64_t n, int64_t k)
+{
+    const int64_t room = m < n ? TURNED_FLOATS : LEFT_FLOATS;
+    const int64_t rows = room / k / LK_TILE_MAX_WIDTH * LK_TILE_MAX_WIDTH;
     return rows < LK_TILE_MAX_WIDTH ? least(m, LK_TILE_MAX_WIDTH) : least(m, rows);
 }
 
@@ -234,8 +243,8 @@ void lk_dense_forward(int64_t m, int64_t n, int64_t k, const float *x, const flo
     }
     const int        relu_flag = relu ? LK_TILE_RELU : 0;
     const right_side side = {w, k, true};
-    if (m * (k + n) < n * k) {
-        const int64_t step = turned_rows(m, k);
+    if (wants_turning(m, n, k)) {
+        const int64_t step = turned_rows(m, n, k);
         for (int64_t i = 0; i < m; i += step) {
             const lk_tile_call t = {.bias = bias, .c = out + i * n};
             turned_product(least(step, m - i), n, k, &t, x + i * k, w,

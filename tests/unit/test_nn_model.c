@@ -45,6 +45,10 @@ typedef struct model_case {
     {                                                                                                        \
         .name = "x", .dtype = LK_I32, .shape = {1, {5}}, .classes = 7                                        \
     }
+#define LONG_TEXT                                                                                            \
+    {                                                                                                        \
+        .name = "x", .dtype = LK_I32, .shape = {1, {150}}, .classes = 7                                      \
+    }
 
 #define L_DENSE(n, act)                                                                                      \
     {                                                                                                        \
@@ -117,6 +121,9 @@ static const model_case CASES[] = {
          BODY({.kind = LK_LAYER_RESIDUAL, BODY(L_LAYER, L_ATTENTION, L_DROP)},
               {.kind = LK_LAYER_RESIDUAL, BODY(L_LAYER, L_DENSE(16, LK_ACT_GELU), L_DENSE(8, LK_ACT_NONE))})},
         L_LAYER, L_DENSE(7, LK_ACT_NONE)),
+    /* Causal products are cut into blocks of positions; without, they are whole. */
+    MODEL("long text", LONG_TEXT, {.kind = LK_LAYER_EMBEDDING, .units = 6, .learned_positions = true},
+          L_LAYER, L_ATTENTION, {.kind = LK_LAYER_ATTENTION, .heads = 3}, L_LAYER, L_DENSE(2, LK_ACT_NONE)),
     MODEL("tied", TOKENS, {.kind = LK_LAYER_EMBEDDING, .name = "tokens", .units = 8}, L_LAYER,
           {.kind = LK_LAYER_DENSE, .tied = "tokens", .no_bias = true}),
 };
@@ -130,7 +137,7 @@ typedef struct fixture {
     lk_work          *work;
     float            *state, *gradient, *direction, *aim, *d_output;
     float             floats[ROWS * 64];
-    int32_t           indices[ROWS * 8];
+    int32_t           indices[ROWS * 150];
     int64_t           sample[ROWS];
     const void       *input[1];
     lk_batch          batch;
@@ -160,7 +167,7 @@ static void setup(fixture *f, const model_case *what, int lanes)
         f->state[i] += 0.1f * noise(1, i);
     for (int64_t i = 0; i < outputs; i++) f->aim[i] = noise(2, i);
     for (int64_t i = 0; i < ROWS * 64; i++) f->floats[i] = noise(3, i);
-    for (int64_t i = 0; i < ROWS * 8; i++) f->indices[i] = (int32_t)(3.5f + 3.5f * noise(4, i));
+    for (int64_t i = 0; i < ROWS * 150; i++) f->indices[i] = (int32_t)(3.5f + 3.5f * noise(4, i));
     for (int64_t i = 0; i < ROWS; i++) f->sample[i] = 100 + 3 * i;
     f->input[0] = what->input.dtype == LK_I32 ? (const void *)f->indices : f->floats;
     f->batch = (lk_batch){.n = ROWS,
