@@ -7,7 +7,6 @@
 
 /* How rows of a field of floats are made fast; the values are lk_recipe_apply's. All NULL and 0: by lk_recipe_apply itself. */
 typedef struct shortcut {
-    float      *bytes;    /* owned: of images of bytes, their 256 values a channel; or NULL */
     double     *channels; /* owned: what `standard` points into */
     lk_standard standard; /* period 0: none */
     bool        plain;    /* floats stay as they are */
@@ -72,37 +71,19 @@ done:
     return st;
 }
 
-/* Pictures of bytes have 256 values a channel: looking them up is faster than computing them. */
-static lk_status prepare_bytes(const lk_recipe *recipe, const lk_source *source, shortcut *out)
-{
-    lk_status        st = LK_OK;
-    const lk_column *column = &source->column[0];
-    if (source->n_columns != 1 || column->part[0].info.type != LK_H5_U8) return LK_OK;
-    LK_TRY(LK_ALLOC(256 * lk_recipe_byte_channels(recipe), &out->bytes));
-    lk_recipe_byte_values(recipe, out->bytes);
-done:
-    return st;
-}
-
-static lk_status prepare_shortcuts(int n, const lk_recipe *recipe, const lk_source *source, shortcut **out)
+static lk_status prepare_shortcuts(int n, const lk_recipe *recipe, shortcut **out)
 {
     lk_status st = LK_OK;
     LK_TRY(LK_ALLOC(n, out));
-    for (int i = 0; i < n; i++) {
-        if (lk_recipe_byte_channels(&recipe[i]) == 0) continue; /* indices, tables */
-        LK_TRY(prepare_standard(&recipe[i], &(*out)[i]));
-        LK_TRY(prepare_bytes(&recipe[i], &source[i], &(*out)[i]));
-    }
+    for (int i = 0; i < n; i++)
+        if (lk_recipe_makes_floats(&recipe[i])) LK_TRY(prepare_standard(&recipe[i], &(*out)[i]));
 done:
     return st;
 }
 
 static void clear_shortcuts(int n, shortcut **shortcuts)
 {
-    for (int i = 0; *shortcuts && i < n; i++) {
-        lk_free(&(*shortcuts)[i].bytes);
-        lk_free(&(*shortcuts)[i].channels);
-    }
+    for (int i = 0; *shortcuts && i < n; i++) lk_free(&(*shortcuts)[i].channels);
     lk_free(shortcuts);
 }
 
@@ -164,8 +145,8 @@ lk_status lk_data_reader_create(lk_data *data, lk_split split, lk_shared *shared
     LK_TRY(init_cursors(reader, shared));
     LK_TRY(LK_ALLOC(largest_row(reader->set), &reader->raw));
     const lk_set *set = reader->set;
-    LK_TRY(prepare_shortcuts(set->n_inputs, data->transform->input, set->input, &reader->of_input));
-    LK_TRY(prepare_shortcuts(set->n_targets, data->transform->target, set->target, &reader->of_target));
+    LK_TRY(prepare_shortcuts(set->n_inputs, data->transform->input, &reader->of_input));
+    LK_TRY(prepare_shortcuts(set->n_targets, data->transform->target, &reader->of_target));
 done:
     if (st != LK_OK) lk_data_reader_destroy(&reader);
     *out = reader;
@@ -194,15 +175,6 @@ int64_t lk_data_bytes(const lk_data_reader *reader)
     return reader->handles.bytes;
 }
 
-static void look_up(const unsigned char *byte, int64_t n, int64_t channels, const float *values, float *out)
-{
-    if (channels == 1)
-        for (int64_t i = 0; i < n; i++) out[i] = values[byte[i]];
-    else
-        for (int64_t i = 0; i < n; i += channels)
-            for (int64_t c = 0; c < channels; c++) out[i + c] = values[256 * c + byte[i + c]];
-}
-
 /* A row from where it lies in the file or in memory; *made is false where there is no such way to it, or it has a value that
  * only the slow way can name. */
 static lk_status read_in_place(lk_cursor *cursor, const lk_recipe *recipe, const shortcut *by, int64_t row,
@@ -215,9 +187,8 @@ static lk_status read_in_place(lk_cursor *cursor, const lk_recipe *recipe, const
     *made = false;
     LK_TRY(lk_cursor_view(cursor, row, &type, &raw));
     if (!raw) goto done;
-    if (type == LK_H5_U8 && by->bytes) {
-        look_up(raw, n, lk_recipe_byte_channels(recipe), by->bytes, out);
-        *made = true;
+    if (type == LK_H5_U8) {
+        *made = lk_standardise_u8(n, raw, &by->standard, out);
     } else if (type == LK_H5_F32) {
         *made = by->plain ? lk_copy_finite(n, raw, out) : lk_standardise_f32(n, raw, &by->standard, out);
     } else if (type == LK_H5_F64) {

@@ -64,12 +64,8 @@ lk_status lk_recipe_channels(lk_recipe *recipe, int64_t n);
  */
 int64_t lk_recipe_apply(const lk_recipe *recipe, const double *raw, void *out);
 
-/**
- * What each of 256 byte values becomes in each channel, by lk_recipe_apply's own arithmetic: out [channels,
- * 256], channels = lk_recipe_byte_channels. 0 channels: the recipe makes no floats of an array.
- */
-int64_t lk_recipe_byte_channels(const lk_recipe *recipe);
-void    lk_recipe_byte_values(const lk_recipe *recipe, float *out);
+/** An array of floats, each the raw number, or less its channel's mean and over its deviation; not indices, not a table. */
+bool lk_recipe_makes_floats(const lk_recipe *recipe);
 
 /** Copies n texts; freed with lk_texts_free. */
 lk_status lk_texts_copy(const char *const *texts, int64_t n, char ***out);

@@ -205,19 +205,9 @@ int64_t lk_recipe_apply(const lk_recipe *recipe, const double *raw, void *out)
     return first_not_finite(values, n);
 }
 
-int64_t lk_recipe_byte_channels(const lk_recipe *recipe)
+bool lk_recipe_makes_floats(const lk_recipe *recipe)
 {
-    if (recipe->n_cells || recipe->field.dtype != LK_F32) return 0;
-    return recipe->n_channels ? recipe->n_channels : 1;
-}
-
-void lk_recipe_byte_values(const lk_recipe *recipe, float *out)
-{
-    for (int64_t c = 0; c < lk_recipe_byte_channels(recipe); c++)
-        for (int v = 0; v < 256; v++) {
-            double raw = v;
-            *out++ = (float)(recipe->n_channels ? (raw - recipe->mean[c]) / recipe->std[c] : raw);
-        }
+    return recipe->n_cells == 0 && recipe->field.dtype == LK_F32;
 }
 
 /* ---- save ---- */

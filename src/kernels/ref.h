@@ -52,6 +52,7 @@ void lk_ref_layer_norm_backward(int64_t rows, int64_t n, const float *x, const f
                                 float *d_scale, float *d_shift);
 void lk_ref_column_sums(int64_t rows, int64_t c, const float *d_y, float *d_bias);
 
+bool lk_ref_standardise_u8(int64_t n, const void *x, const lk_standard *by, float *y);
 bool lk_ref_standardise_f32(int64_t n, const void *x, const lk_standard *by, float *y);
 bool lk_ref_standardise_f64(int64_t n, const void *x, const lk_standard *by, float *y);
 

@@ -254,6 +254,17 @@ void lk_ref_layer_norm_backward(int64_t rows, int64_t n, const float *x, const f
     }
 }
 
+bool lk_ref_standardise_u8(int64_t n, const void *x, const lk_standard *by, float *y)
+{
+    const unsigned char *raw = x;
+    bool                 finite = true;
+    for (int64_t i = 0; i < n; i++) {
+        y[i] = (float)(((double)raw[i] - by->mean[i % by->period]) / by->std[i % by->period]);
+        finite = finite && isfinite(y[i]);
+    }
+    return finite;
+}
+
 bool lk_ref_standardise_f32(int64_t n, const void *x, const lk_standard *by, float *y)
 {
     bool finite = true;

@@ -86,6 +86,7 @@ enum { LK_TILE_MAX_ROWS = 14, LK_TILE_MAX_WIDTH = 32, LK_TILE_FLOATS = LK_TILE_M
        const float *d_y, float *d_x, float *d_scale, float *d_shift),                                        \
       (rows, n, x, scale, mean, rstd, d_y, d_x, d_scale, d_shift))                                           \
     X(void, column_sums, (int64_t rows, int64_t c, const float *d_y, float *d_bias), (rows, c, d_y, d_bias)) \
+    X(bool, standardise_u8, (int64_t n, const void *x, const lk_standard *by, float *y), (n, x, by, y))      \
     X(bool, standardise_f32, (int64_t n, const void *x, const lk_standard *by, float *y), (n, x, by, y))     \
     X(bool, standardise_f64, (int64_t n, const void *x, const lk_standard *by, float *y), (n, x, by, y))     \
     X(bool, copy_finite, (int64_t n, const void *x, float *y), (n, x, y))

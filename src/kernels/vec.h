@@ -80,6 +80,7 @@ typedef struct lk_standard {
  * rounded. Source: Brisebarre, Muller, Raina, "Accelerating correctly rounded floating-point division when
  * the divisor is known in advance", IEEE Transactions on Computers 53(8), 2004.
  */
+bool lk_standardise_u8(int64_t n, const void *x, const lk_standard *by, float *y);
 bool lk_standardise_f32(int64_t n, const void *x, const lk_standard *by, float *y);
 bool lk_standardise_f64(int64_t n, const void *x, const lk_standard *by, float *y);
 /** y = x, floats at any address; returns whether all are finite. */

@@ -275,6 +275,9 @@ static void standard_round(void)
     finite = lk_standardise_f32(n, x, &by, out);
     assert_true(finite == lk_ref_standardise_f32(n, x, &by, twin));
     if (finite) same("standardised floats", out, twin, n);
+    finite = lk_standardise_u8(n, x, &by, out); /* any bytes */
+    assert_true(finite == lk_ref_standardise_u8(n, x, &by, twin));
+    if (finite) same("standardised bytes", out, twin, n);
     memcpy(twin, x, (size_t)n * sizeof *twin);
     finite = true;
     for (int64_t i = 0; i < n; i++) finite = finite && isfinite(twin[i]);
