@@ -63,7 +63,7 @@ if make_root; then
     echo "127.0.0.1 localhost $(hostname)" >"$root/etc/hosts"
     # shellcheck disable=SC2016
     unshare --mount --pid --fork bash -c '
-        mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && mount -t tmpfs -o mode=1777 tmpfs "$0/tmp" || exit 1
+        mount -t proc proc "$0/proc" && mount -t sysfs sys "$0/sys" && mount --rbind /dev "$0/dev" && mount -t tmpfs -o mode=1777 tmpfs "$0/tmp" || exit 1
         cd / && exec chroot --userspec="$1:$1" "$0" /usr/bin/env -i HOME=/home/stranger PATH=/usr/bin:/bin LANG=C.UTF-8 \
             bash -c "cd /home/stranger && $2"' "$root" $user "$steps"
 else

@@ -39,6 +39,7 @@ says_once() {
 answers() { grep -qF -- "$1" out || fail "stdout does not say '$1'"; }
 answers_like() { grep -qE -- "$1" out || fail "stdout has no line like '$1'"; }
 silent() { [ ! -s out ] || fail "stdout is not empty"; }
+need() { command -v "$1" >/dev/null || { echo "skipped: no $1 (Debian package $2)"; exit 77; }; }
 holds() { "$@" || fail "does not hold: $*"; }
 json_of() { sed -n "s/.*\"$1\": *\"\{0,1\}\([^\",}]*\)\"\{0,1\}.*/\1/p" "${2:-out}" | head -1; }
 

@@ -1,5 +1,6 @@
 # The first hour of an engineer from Keras: a CSV file, names from Keras, a first model, more epochs, a tuned copy, predictions.
 . "$(dirname "$0")/../cli/lib.sh"
+need h5dump hdf5-tools
 unset -f lockstep
 show() { echo "\$ $command"; cat out err; echo; }
 type_in() { run "$@"; show; }

@@ -1,4 +1,5 @@
 . "$(dirname "$0")/../lib.sh"
+need h5dump hdf5-tools
 small
 lockstep train run.yaml
 exits 0

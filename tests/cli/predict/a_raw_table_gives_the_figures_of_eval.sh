@@ -1,6 +1,7 @@
 # From a CSV file as it was exported, with missing cells and words that training never saw: what predict writes gives,
 # by awk, the metrics that eval prints. Once for numbers, once for classes.
 . "$(dirname "$0")/../lib.sh"
+need h5dump hdf5-tools
 near() { awk -v a="$1" -v b="$2" -v t="$3" 'BEGIN { exit !(a - b <= t && b - a <= t) }' || fail "$4: $1 is not $2 within $3"; }
 column() { h5dump -d "$2" -y -w 1 "$1" | awk '/}/ { if (on) exit } on && NF { gsub(/[ ,]/, ""); print } /DATA {/ { on = 1 }'; }
 table() { # table SEED ROWS [WORD]: a column of words, numbers with holes, a price and a kind that follow from them

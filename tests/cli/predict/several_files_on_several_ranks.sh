@@ -1,5 +1,6 @@
 # Several inputs in one call: one group each, the same predictions on any number of ranks.
 . "$(dirname "$0")/../lib.sh"
+need h5dump hdf5-tools
 small
 lockstep train run.yaml
 exits 0
