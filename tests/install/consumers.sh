@@ -46,7 +46,8 @@ if command -v c++ >/dev/null; then
 else
     echo "no C++ compiler here: C++ is left out"
 fi
-run cmake -S "$LK_SOURCE/tests/install" -B by-cmake -DCMAKE_PREFIX_PATH="$prefix"
+generator=$(sed -n 's/^CMAKE_GENERATOR:INTERNAL=//p' "$LK_BUILD/CMakeCache.txt") # the default may not be here
+run cmake -S "$LK_SOURCE/tests/install" -B by-cmake -G "$generator" -DCMAKE_PREFIX_PATH="$prefix"
 exits 0
 run cmake --build by-cmake
 exits 0
