@@ -266,7 +266,7 @@ static void standard_round(void)
         if (i % 43 == 0) raw[i] = -0.0;
         if (i % 47 == 0) raw[i] = ldexp((double)bias[i], -1060);
     }
-    if (draw(0, 2) == 0) raw[draw(0, n - 1)] = draw(0, 1) ? NAN : -INFINITY;
+    if (draw(0, 2) == 0) raw[draw(0, n - 1)] = (double)(draw(0, 1) ? NAN : -INFINITY);
     memcpy(x, raw, (size_t)n * sizeof *raw);
     finite = lk_standardise_f64(n, x, &by, out);
     assert_true(finite == lk_ref_standardise_f64(n, x, &by, twin));
