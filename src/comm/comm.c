@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +89,15 @@ done:
     return st;
 }
 
+/* A peer that is gone shows as a failed MPI call, which the job survives long enough to say what happened. Left alone, the
+ * second write of a transport to that peer's socket would end this rank by SIGPIPE, and the job would seem to have died here. */
+static void survive_closed_connections(void)
+{
+    struct sigaction now;
+    if (sigaction(SIGPIPE, NULL, &now) == 0 && !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_DFL)
+        signal(SIGPIPE, SIG_IGN);
+}
+
 static lk_status start_mpi(lk_comm *comm)
 {
     lk_status st = LK_OK;
@@ -105,6 +115,7 @@ static lk_status start_mpi(lk_comm *comm)
         setenv("OMPI_MCA_btl_tcp_flags", "send", 0);
         LK_TRY_MPI(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided));
         comm->started_mpi = true;
+        survive_closed_connections();
         /* What fails in our first message is ours to explain. */
         LK_TRY_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
         LK_CHECK(provided >= MPI_THREAD_FUNNELED, LK_E_MPI,

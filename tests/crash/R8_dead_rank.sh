@@ -14,3 +14,13 @@ for victim in 0 1 2; do
     no_orphans dead
     echo "rank $victim of 3 killed: the job was gone after $took ms"
 done
+
+# A transport that writes to the socket of a dead peer gets SIGPIPE; the rank lives on and says which peer is gone.
+start_on 3 alive
+await "alive/checkpoints/step-*[1-9]*.h5"
+kill -PIPE "$(pid_of_rank alive 1)"
+sleep 0.3
+touch alive/STOP
+ended
+exits 75
+echo "SIGPIPE did not end rank 1"
