@@ -25,7 +25,7 @@ extern "C" {
     X(LK_E_BUG, 70, "internal error")                                                                        \
     X(LK_E_MPI, 70, "MPI error")                                                                             \
     X(LK_E_NOMEM, 71, "out of memory")                                                                       \
-    X(LK_E_LOCKED, 73, "run directory")                                                                      \
+    X(LK_E_LOCKED, 73, "occupied")                                                                           \
     X(LK_E_IO, 74, "I/O error")                                                                              \
     X(LK_STOPPED, 75, "stopped, resumable")                                                                  \
     X(LK_E_DESYNC, 76, "replicas diverged")                                                                  \
