@@ -125,14 +125,14 @@ static lk_status write_json(const lk_run *run, const figures *f, lk_str *text)
     json_t *phases = json_object();
     for (int i = 0; i < LK_PHASES; i++)
         json_object_set_new(phases, lk_phase_names[i], json_real(f->share[i]));
-    json_t *object =
-        json_pack("{s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:s, s:o}", "ranks",
-                  (json_int_t)lk_comm_size(run->comm), "batch_size", (json_int_t)run->options->batch_size,
-                  "lanes", (json_int_t)run->options->lanes, "steps", (json_int_t)f->steps, "seconds",
-                  f->seconds, "samples_per_second", f->samples_per_s, "gflops", f->gflops, "sgemm_gflops",
-                  f->yardstick, "sgemm_before", f->yardstick_before, "sgemm_after", f->yardstick_after,
-                  "share_of_sgemm", f->gflops / f->yardstick, "cpu_seconds_per_sample",
-                  f->cpu_s / (double)f->samples, "kernels", lk_kernels_detail(), "phases", phases);
+    json_t *object = json_pack(
+        "{s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:s, s:f, s:f, s:s, s:o}", "ranks",
+        (json_int_t)lk_comm_size(run->comm), "batch_size", (json_int_t)run->options->batch_size, "lanes",
+        (json_int_t)run->options->lanes, "steps", (json_int_t)f->steps, "seconds", f->seconds,
+        "samples_per_second", f->samples_per_s, "gflops", f->gflops, "sgemm_gflops", f->yardstick,
+        "sgemm_before", f->yardstick_before, "sgemm_after", f->yardstick_after, "sgemm_by", lk_kernels_blas(),
+        "share_of_sgemm", f->gflops / f->yardstick, "cpu_seconds_per_sample", f->cpu_s / (double)f->samples,
+        "kernels", lk_kernels_detail(), "phases", phases);
     return lk_bench_dump(object, text);
 }
 
@@ -145,6 +145,7 @@ static void write_text(const lk_run *run, const figures *f, lk_str *text)
     lk_str_printf(
         text, "GF/s %.1f, sgemm of the same ranks at the same time %.1f (before %.1f, after %.1f): %.1f %%\n",
         f->gflops, f->yardstick, f->yardstick_before, f->yardstick_after, 100 * f->gflops / f->yardstick);
+    lk_str_printf(text, "sgemm by %s\n", lk_kernels_blas());
     for (int i = 0; i < LK_PHASES; i++)
         lk_str_printf(text, "  %-12s %5.1f %%\n", lk_phase_names[i], 100 * f->share[i]);
 }

@@ -282,8 +282,9 @@ static lk_status examine(patient *p)
     LK_TRY(lk_kernels_select(p->options ? p->options->kernels : "auto"));
     lk_watchdog_tick(p->watchdog, 0, LK_PHASE_OTHER, LK_WAIT_NONE);
     lk_str_printf(&p->facts, "lockstep    %s, %s\n", LK_VERSION, lk_comm_mpi_version(p->comm));
-    lk_str_printf(&p->facts, "kernels     %s, %.1f GF/s sgemm on one core\n", lk_kernels_detail(),
-                  lk_kernels_sgemm_rate(SGEMM_SECONDS));
+    lk_str_printf(&p->facts, "kernels     %s\n", lk_kernels_detail());
+    lk_str_printf(&p->facts, "yardstick   %.1f GF/s sgemm on one core by %s\n",
+                  lk_kernels_sgemm_rate(SGEMM_SECONDS), lk_kernels_blas());
     lk_str_printf(&p->facts, "ranks       %d on %d host%s\n", lk_comm_size(p->comm), lk_comm_n_hosts(p->comm),
                   lk_comm_n_hosts(p->comm) == 1 ? "" : "s");
     lk_watchdog_tick(p->watchdog, 0, LK_PHASE_OTHER, LK_WAIT_ALL);

@@ -11,7 +11,7 @@
 const lk_kernel_set *lk_set = &lk_set_portable;
 
 static lk_kernel_set blas_set; /* the best own set, with products by CBLAS */
-static char          detail[256];
+static char          blas[192], detail[256];
 
 static const char *const names = "auto, avx512, haswell, portable, openblas";
 
@@ -46,15 +46,16 @@ static const lk_kernel_set *best_set(void)
 }
 
 /* OpenBLAS runs its oldest kernels on a CPU that is newer than its list: right, but up to five times slower.
- * The yardstick and the set "openblas" then are too, and a share of such a yardstick would flatter us. */
-static const char *blas_remark(const char *blas)
+ * The yardstick and the set "openblas" then are too, and a share of such a yardstick would flatter us. To the
+ * other sets, which do without its products, it is nothing. */
+static const char *blas_remark(const char *library)
 {
 #ifdef LK_KERNELS_X86
-    if (!strstr(blas, "Prescott") || !cpu_has(&lk_set_haswell)) return "";
+    if (!strstr(library, "Prescott") || !cpu_has(&lk_set_haswell)) return "";
     return cpu_has(&lk_set_avx512) ? " (slow: it does not know this CPU; set OPENBLAS_CORETYPE=SkylakeX)"
                                    : " (slow: it does not know this CPU; set OPENBLAS_CORETYPE=Haswell)";
 #else
-    (void)blas;
+    (void)library;
     return "";
 #endif
 }
@@ -63,7 +64,7 @@ lk_status lk_kernels_select(const char *name)
 {
     lk_status            st = LK_OK;
     const lk_kernel_set *set = NULL;
-    char                 blas[96];
+    char                 library[96];
 
     if (strcmp(name, "auto") == 0) {
         set = best_set();
@@ -84,8 +85,9 @@ lk_status lk_kernels_select(const char *name)
                  name, best_set()->name);
     }
     lk_set = set;
-    lk_blas_start(blas, sizeof blas);
-    snprintf(detail, sizeof detail, "%s, %s%s, 1 thread", set->name, blas, blas_remark(blas));
+    lk_blas_start(library, sizeof library);
+    snprintf(blas, sizeof blas, "%s%s", library, blas_remark(library));
+    snprintf(detail, sizeof detail, "%s, %s, 1 thread", set->name, set->products_by_blas ? blas : library);
 done:
     return st;
 }
@@ -98,6 +100,11 @@ const char *lk_kernels_name(void)
 const char *lk_kernels_detail(void)
 {
     return detail;
+}
+
+const char *lk_kernels_blas(void)
+{
+    return blas;
 }
 
 int lk_kernels_rows_independent(void)

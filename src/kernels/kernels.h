@@ -13,11 +13,13 @@
 lk_status   lk_kernels_select(const char *name);
 const char *lk_kernels_name(void);   /* the set in use, e.g. "avx512" */
 const char *lk_kernels_detail(void); /* "avx512, OpenBLAS 0.3.21 SkylakeX, 1 thread" */
-/* ... and, where OpenBLAS fell back to its oldest kernels, that it did and which variable cures it. */
+/** Who computes the yardstick and the products of the set "openblas": "OpenBLAS 0.3.21 SkylakeX". Where it fell
+ * back to its oldest kernels, that it did and which variable cures it, as in the detail of "openblas". */
+const char *lk_kernels_blas(void);
 /** True if rows of several lanes may share one call: every row has the same bits in any company. */
 int lk_kernels_rows_independent(void);
 /** GF/s of a 1024^3 product on this core: the yardstick by CBLAS sgemm. `seconds` bounds the time spent.
- * As fast as the kernels that the library chose: see lk_kernels_detail before quoting a share of it. */
+ * As fast as the kernels that the library chose: print lk_kernels_blas beside a share of it. */
 double lk_kernels_sgemm_rate(double seconds);
 
 #endif
