@@ -10,10 +10,12 @@ costs    start-up to the first step, memory, and the loss against seconds since 
 COMPARE_PREFIX in the environment is a command put before each piece, such as one that keeps other users off the machine.
 """
 import argparse
+import functools
 import itertools
 import json
 import os
 import pathlib
+import re
 import shlex
 import shutil
 import statistics
@@ -109,12 +111,25 @@ def environment():
     return {**os.environ, **root}
 
 
+@functools.cache
+def core_type(lockstep):
+    """OPENBLAS_CORETYPE for Lockstep's processes, None where none is needed: on a CPU newer than its list OpenBLAS falls back to its
+    oldest kernels, and a share of that yardstick would flatter both programs. `lockstep doctor` knows, and names the cure."""
+    cure = re.search(r"OPENBLAS_CORETYPE=(\w+)", run([lockstep, "doctor"]))
+    return cure and cure.group(1)
+
+
+def lockstep_environment(row):
+    core = core_type(row.args.lockstep)
+    return {**environment(), "OPENBLAS_CORETYPE": core} if core else environment()
+
+
 def words(command):
     return [str(part) for part in command]
 
 
-def run(command):
-    done = subprocess.run(words(command), capture_output=True, text=True, env=environment(), check=False)
+def run(command, env=None):
+    done = subprocess.run(words(command), capture_output=True, text=True, env=env or environment(), check=False)
     if done.returncode != 0:
         raise RuntimeError(f"{shlex.join(words(command))}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
     return done.stdout
@@ -132,7 +147,8 @@ def train(row, name, *settings):
 
 def bench(row, *settings):
     options = [word for item in settings for word in ("--set", item)]
-    return json.loads(run([*mpirun(row), "bench", row.config, "--json", "--seconds", row.args.seconds, *options]))
+    command = [*mpirun(row), "bench", row.config, "--json", "--seconds", row.args.seconds, *options]
+    return json.loads(run(command, lockstep_environment(row)))
 
 
 def mean_losses(events):
@@ -215,7 +231,8 @@ def losses(row):
 
 
 def lockstep_losses(row, *settings):
-    run([*mpirun(row), *train(row, "losses", f"train.steps={LOSS_STEPS}", "evaluate.every=1 steps", *settings)])
+    command = [*mpirun(row), *train(row, "losses", f"train.steps={LOSS_STEPS}", "evaluate.every=1 steps", *settings)]
+    run(command, lockstep_environment(row))
     return mean_losses(evaluations(row.folder / "losses" / "metrics.jsonl"))
 
 
@@ -288,6 +305,7 @@ def one_round(row, torch):
     return {"lockstep": mean("samples_per_second", a1, a2), "torch": mean("samples_per_second", b1, b2),
             "free": free["samples_per_second"], "before": a1["sgemm_before"], "after": a2["sgemm_after"],
             "flops": a1["gflops"] * 1e9 / a1["samples_per_second"], "kernels": a1["kernels"], "lanes": a1["lanes"],
+            "core_type": core_type(row.args.lockstep),
             "phases": a1["phases"], "lockstep_cpu": mean("cpu_seconds_per_sample", a1, a2),
             "torch_cpu": mean("cpu_seconds_per_sample", b1, b2)}
 
@@ -328,14 +346,15 @@ def proportional_mebibytes(session):
     return sizes
 
 
-def peak_memory(command, processes):
-    """Of the process that takes most, while the command runs, its standard input open."""
-    child = subprocess.Popen(words(command), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                             env=environment(), start_new_session=True)
+def lockstep_memory(row):
+    """Of the rank that takes most, while a benchmark runs."""
+    command = words([*mpirun(row), "bench", row.config, "--seconds", 0.5])
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                             env=lockstep_environment(row), start_new_session=True)
     peak = 0
     while child.poll() is None:
         sizes = proportional_mebibytes(child.pid)
-        if len(sizes) == processes:
+        if len(sizes) == row.args.ranks:
             peak = max(peak, *sizes)
         time.sleep(0.05)
     return peak
@@ -352,8 +371,9 @@ def torch_memory(row, options):
 def lockstep_start(row, launch):
     """Of a training of one step with both its checkpoints, until the program has ended: more than up to the first step."""
     command = [*launch, *train(row, "first", "train.steps=1")]
+    env = lockstep_environment(row)  # what it asks is not in the time
     began = time.monotonic()
-    run(command)
+    run(command, env)
     return time.monotonic() - began
 
 
@@ -367,8 +387,9 @@ def lockstep_curve(row, steps):
     """Points (seconds since the start of mpirun, mean loss of 20 steps). The first evaluation seen ties the run's clock to ours."""
     log = row.folder / "curve" / "metrics.jsonl"
     command = words([*mpirun(row), *train(row, "curve", f"train.steps={steps}", "evaluate.every=20 steps")])
+    env = lockstep_environment(row)
     began = time.monotonic()
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env)
     offset = None
     while child.poll() is None and offset is None:
         time.sleep(0.002)
@@ -389,7 +410,7 @@ def costs(row):
         "start": {"lockstep": statistics.median(lockstep_start(row, [row.args.lockstep]) for _ in range(repeats)),
                   "mpirun": statistics.median(lockstep_start(row, mpirun(row)) for _ in range(repeats)),
                   "torch": statistics.median(torch_start(row, ["--fused"]) for _ in range(repeats))},
-        "memory": {"lockstep": peak_memory([*mpirun(row), "bench", row.config, "--seconds", 0.5], row.args.ranks),
+        "memory": {"lockstep": lockstep_memory(row),
                    "torch": torch_memory(row, found["best"]), "ddp": torch_memory(row, ["--ddp", "--bucket-view", "--fused"])},
     }
     if kept and not row.made:
@@ -415,6 +436,8 @@ def main():
         for row in rows:
             row.write(args.piece, PIECES[args.piece](row))
         return
+    if core := core_type(args.lockstep):
+        print(f"OPENBLAS_CORETYPE={core} for Lockstep: this OpenBLAS does not know the CPU", file=sys.stderr, flush=True)
     for piece, row in itertools.product(PIECES, rows):
         while not is_done(row, piece):
             print(f"{row.name}: {piece}", file=sys.stderr, flush=True)

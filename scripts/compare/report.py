@@ -85,11 +85,13 @@ def machine(args, results):
     some = [r for r in results if r.rounds]
     yardstick = statistics.median((entry["before"] + entry["after"]) / 2 for r in some for entry in r.rounds)
     counts = sorted({len(r.rounds) for r in results})
+    cores = sorted({entry["core_type"] for r in some for entry in r.rounds if entry.get("core_type")})
+    told = f" by an OpenBLAS that does not know this CPU and was told OPENBLAS_CORETYPE={' or '.join(cores)}" if cores else ""
     return (f"{args.ranks} cores of {cpu} ({os.uname().machine}), {datetime.date.today()}. {version}, kernels "
             f"{some[0].rounds[0]['kernels']}; PyTorch {some[0].first['version']} ({some[0].first['capability']}), g++ {compiler}. "
             f"{' to '.join(map(str, sorted({counts[0], counts[-1]})))} rounds a row, medians; "
             f"{sum(r.discarded for r in results)} rounds discarded because the yardstick moved by over 5 % within them. "
-            f"Yardstick, {args.ranks} sgemm 1024^3 at the same time: {yardstick:.0f} GF/s (median).")
+            f"Yardstick, {args.ranks} sgemm 1024^3 at the same time{told}: {yardstick:.0f} GF/s (median).")
 
 
 def svg(width, height, body):
