@@ -16,11 +16,7 @@ double lk_tile_squares(int64_t n, const float *x);
 /** lk_tile_add and the squares of y in one pass, with the bits of both. y may be a or b. */
 double lk_tile_add_squares(int64_t n, const float *a, const float *b, float *y);
 
-/**
- * Makes the lines of x this core's before they are written, if other ranks read them a while ago. A store to
- * a line that another core holds waits for that core's answer, 70 ns from one part of a chip to the next; stores that
- * stand between arithmetic wait one after the other, these all at once. Changes nothing; nobody else may write x.
- */
+/** lk_own_lines (kernels/own.h) of a tile that other ranks read in the last step. */
 void lk_tile_own(int64_t n, float *x);
 
 /** How many values are infinite or NaN. */

@@ -4,10 +4,10 @@
 
 #include "kernels/blas.h"
 #include "kernels/fold.h"
+#include "kernels/own.h"
 #include "kernels/set.h"
 
 enum {
-    LINE = 16,             /* floats */
     NODE_ROWS = 1024,      /* rows that a tile of the result runs over before it leaves the registers */
     LEFT_FLOATS = 1 << 18, /* of d_y in a copy: 1 MB, read once for each block of columns */
     BLOCK_PANELS = 4, /* panels of x that a tile's rows of d_y, then in the first-level cache, are used for */
@@ -94,24 +94,14 @@ static void copy_right(const node_work *node, int64_t column, int64_t cols)
     }
 }
 
-/* Other ranks may have read the slab, and a store waits until their cores gave the line up: asked for before
- * the arithmetic, whose end would be the wait's beginning. */
-static void own_tile(int high, const lk_tile_call *t)
-{
-    for (int r = 0; r < high; r++)
-        for (int c = 0; c < t->cols; c += LINE) {
-            volatile float *line = t->c + r * t->ldc + c;
-            *line = *line;
-        }
-}
-
 /* One tile of the result over all lanes of the node. */
 static void tile_of_node(const node_work *node, int high, int vectors, const lk_tile_call *call)
 {
     _Alignas(64) float stack[STACK_TILES * LK_TILE_FLOATS];
     const int          width = vectors * lk_set->lanes;
     int                depth = 0;
-    own_tile(high, call);
+    /* Other ranks may have read the slab; at the end of the arithmetic the wait would only begin. */
+    for (int r = 0; r < high; r++) lk_own_lines(call->cols, call->c + r * call->ldc);
     for (int i = 0; i < node->n_leaves; i++) {
         const lk_fold_leaf *leaf = &node->leaves[i];
         const bool          last = i == node->n_leaves - 1;
