@@ -73,6 +73,10 @@ typedef lk_status cli_report(lk_session *session, const lk_run_options *options,
 /** Ranks, `config` (a path, or NULL) shared among them, the report on the root's stdout. Returns the exit code. */
 int cli_report_run(const char *config, const cli_line *line, cli_report *report, const void *context);
 
+/** Ends a verb: `text`, which may be NULL, on stdout and freed, or why it failed on stderr. The session is ended; NULL for a
+ * verb without: started N times, one speaks. Returns the exit code. */
+int cli_end(lk_session **session, lk_status status, char *text);
+
 /** A whole file as text; freed with free(). */
 lk_status cli_read_file(const char *path, char **text);
 

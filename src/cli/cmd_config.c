@@ -7,26 +7,15 @@
 
 #include "cli.h"
 
-static lk_status put_text(lk_status st, char **text)
-{
-    if (st == LK_OK && lk_launcher_rank() == 0) fputs(*text, stdout);
-    free(*text);
-    *text = NULL;
-    return st;
-}
-
-static lk_status with_config(const char *verb, const cli_line *line)
+static lk_status with_config(const char *verb, const cli_line *line, char **text)
 {
     lk_config *config = NULL;
-    char      *text = NULL;
     if (line->n_operands != 2) return cli_usage("config %s: one CONFIG expected", verb);
     lk_status st = lk_config_load(line->operands[1], line->sets, line->n_sets, &config);
-    if (st == LK_OK && !strcmp(verb, "render")) {
-        st = lk_config_render(config, 1, 0, &text);
-        st = put_text(st, &text);
-    } else if (st == LK_OK && lk_launcher_rank() == 0) {
+    if (st == LK_OK && !strcmp(verb, "render"))
+        st = lk_config_render(config, 1, 0, text);
+    else if (st == LK_OK && lk_launcher_rank() == 0)
         printf("%s: no mistake found\n", line->operands[1]);
-    }
     lk_config_destroy(&config);
     return st;
 }
@@ -38,27 +27,25 @@ static void own_path(char path[PATH_MAX])
     snprintf(path + (n > 0 ? n : 0), (size_t)(PATH_MAX - (n > 0 ? n : 0)), "%s", n > 0 ? "" : "lockstep");
 }
 
-static lk_status init_slurm(const cli_line *line)
+static lk_status init_slurm(const cli_line *line, char **text)
 {
-    char        program[PATH_MAX], *text = NULL;
+    char        program[PATH_MAX];
     const char *path = line->n_operands == 2 ? line->operands[1] : "run.yaml";
     lk_config  *config = NULL;
     lk_status   st = LK_OK;
     if (line->n_operands > 2) return cli_usage("config init --slurm: at most one CONFIG expected");
     if (line->n_operands == 2) st = lk_config_load(path, line->sets, line->n_sets, &config);
     own_path(program);
-    if (st == LK_OK) st = lk_config_slurm(config, path, program, &text);
+    if (st == LK_OK) st = lk_config_slurm(config, path, program, text);
     lk_config_destroy(&config);
-    return put_text(st, &text);
+    return st;
 }
 
-static lk_status init(const cli_line *line, int slurm)
+static lk_status init(const cli_line *line, int slurm, char **text)
 {
-    char *text = NULL;
-    if (slurm) return init_slurm(line);
+    if (slurm) return init_slurm(line, text);
     if (line->n_operands > 2) return cli_usage("config init: at most one DATA file expected");
-    lk_status st = lk_config_init(line->n_operands == 2 ? line->operands[1] : NULL, &text);
-    return put_text(st, &text);
+    return lk_config_init(line->n_operands == 2 ? line->operands[1] : NULL, text);
 }
 
 int cmd_config(int argc, char **argv)
@@ -72,18 +59,17 @@ int cmd_config(int argc, char **argv)
     if (st == LK_OK && line.help) return cli_help("config");
     if (st == LK_OK) {
         if (!strcmp(verb, "check") || !strcmp(verb, "render")) {
-            st = with_config(verb, &line);
+            st = with_config(verb, &line, &text);
         } else if (!strcmp(verb, "init")) {
-            st = init(&line, slurm);
+            st = init(&line, slurm, &text);
         } else if (!strcmp(verb, "reference")) {
             st = line.n_operands > 1 ? lk_config_describe(line.operands[1], &text)
                                      : lk_config_reference(&text);
             if (st == LK_E_USAGE) st = cli_usage("config reference: %s", lk_error_message());
-            st = put_text(st, &text);
         } else {
             st = cli_usage("config%s%s%s: check, render, init or reference expected", *verb ? " '" : "", verb,
                            *verb ? "'" : "");
         }
     }
-    return st == LK_OK ? 0 : cli_fail(NULL, st);
+    return cli_end(NULL, st, text);
 }

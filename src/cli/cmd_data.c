@@ -136,9 +136,7 @@ static int reports(int argc, char **argv, bool shared)
     if (st != LK_OK) return cli_fail(NULL, st);
     if (shared) st = cli_session_start(&session);
     if (st == LK_OK) st = report(session, what, &line, json);
-    int code = st == LK_OK ? 0 : cli_fail(session, st);
-    lk_session_end(&session);
-    return code;
+    return cli_end(&session, st, NULL);
 }
 
 int cmd_data(int argc, char **argv)
@@ -156,7 +154,5 @@ int cmd_data(int argc, char **argv)
         st = import(argc, argv, &text);
     else
         st = cli_usage("data: import, info, stats or verify expected%s%s", *what ? ", not " : "", what);
-    if (text) fputs(text, stdout);
-    free(text);
-    return st == LK_OK ? 0 : cli_fail(NULL, st);
+    return cli_end(NULL, st, text);
 }

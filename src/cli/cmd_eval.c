@@ -1,7 +1,5 @@
 /* lockstep eval RUN|CHECKPOINT, lockstep predict RUN|CHECKPOINT INPUT... -o OUT.h5 */
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cli.h"
 
@@ -44,13 +42,9 @@ int cmd_eval(int argc, char **argv)
     if (st == LK_OK) st = open_trained(session, line.operands[0], at, &line, &path, &config);
     request.checkpoint = path;
     if (st == LK_OK) st = lk_eval(session, lk_config_options(config), &request, &text);
-    if (st == LK_OK && text) fputs(text, stdout);
-    int code = st == LK_OK ? 0 : cli_fail(session, st);
-    free(text);
     free(path);
     lk_config_destroy(&config);
-    lk_session_end(&session);
-    return code;
+    return cli_end(&session, st, text);
 }
 
 int cmd_predict(int argc, char **argv)
@@ -74,11 +68,7 @@ int cmd_predict(int argc, char **argv)
     request.inputs = line.operands + 1;
     request.n_inputs = line.n_operands - 1;
     if (st == LK_OK) st = lk_predict(session, lk_config_options(config), &request, &text);
-    if (st == LK_OK && text) fputs(text, stdout);
-    int code = st == LK_OK ? 0 : cli_fail(session, st);
-    free(text);
     free(path);
     lk_config_destroy(&config);
-    lk_session_end(&session);
-    return code;
+    return cli_end(&session, st, text);
 }

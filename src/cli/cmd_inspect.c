@@ -15,11 +15,9 @@ int cmd_inspect(int argc, char **argv)
     lk_status        st = cli_parse(argc, argv, table, &line);
     if (st == LK_OK && line.help) return cli_help("inspect");
     if (st == LK_OK && line.n_operands != 1) st = cli_usage("inspect: one FILE, RUN or CONFIG expected");
-    if (st == LK_OK && lk_launcher_rank() != 0) return 0; /* started N times, one speaks */
+    if (st == LK_OK && lk_launcher_rank() != 0) return 0; /* started N times, one works */
     if (st == LK_OK) st = lk_inspect(line.operands[0], json, parameters, &text);
-    if (st == LK_OK) fputs(text, stdout);
-    free(text);
-    return st == LK_OK ? 0 : cli_fail(NULL, st);
+    return cli_end(NULL, st, text);
 }
 
 static lk_status report_doctor(lk_session *session, const lk_run_options *options, const void *context,

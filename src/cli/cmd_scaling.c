@@ -105,14 +105,6 @@ static int cmd_steps(int argc, char **argv)
     return st == LK_OK ? cli_report_run(line.operands[0], &line, report_steps, &options) : cli_fail(NULL, st);
 }
 
-/* What needs no ranks: started N times, one speaks. */
-static int answer(lk_status st, char *text)
-{
-    if (st == LK_OK && text) fputs(text, stdout);
-    free(text);
-    return st == LK_OK ? 0 : cli_fail(NULL, st);
-}
-
 static int cmd_plot(int argc, char **argv)
 {
     const char      *folder = ".", *title = NULL;
@@ -122,9 +114,9 @@ static int cmd_plot(int argc, char **argv)
     lk_status        st = cli_parse(argc, argv, table, &line);
     if (st == LK_OK && line.help) return cli_help("scaling");
     if (st == LK_OK && line.n_operands != 1) st = cli_usage("scaling plot: one RESULTS.csv expected");
-    if (st == LK_OK && lk_launcher_rank() != 0) return 0;
+    if (st == LK_OK && lk_launcher_rank() != 0) return 0; /* started N times, one works */
     if (st == LK_OK) st = lk_scaling_plot(line.operands[0], folder, title, &text);
-    return answer(st, text);
+    return cli_end(NULL, st, text);
 }
 
 /* "3,4,8" or "0.1,10". */
@@ -169,10 +161,10 @@ static int cmd_project(int argc, char **argv)
     if (st == LK_OK) st = parse_milliseconds("--latency", latency, &options.latency_s);
     for (int i = 0; i < options.n_hosts; i++)
         counts[i] = host_numbers[i] < 1e6 ? (int)host_numbers[i] : 1000000;
-    if (st == LK_OK && lk_launcher_rank() != 0) return 0;
+    if (st == LK_OK && lk_launcher_rank() != 0) return 0; /* started N times, one works */
     options.fit = line.operands[0];
     if (st == LK_OK) st = lk_scaling_project(&options, &text);
-    return answer(st, text);
+    return cli_end(NULL, st, text);
 }
 
 int cmd_scaling(int argc, char **argv)

@@ -189,7 +189,5 @@ int cmd_train(int argc, char **argv)
     if (lk_launcher_rank() == 0) options.job_end = lk_batch_job_end();
     st = cli_session_start(&session);
     if (st == LK_OK) st = train_all(session, &options, &line);
-    int code = st == LK_OK ? 0 : cli_fail(session, st);
-    lk_session_end(&session);
-    return code;
+    return cli_end(&session, st, NULL);
 }

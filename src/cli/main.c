@@ -42,10 +42,7 @@ static int version(void)
 {
     char     *text = NULL;
     lk_status st = lk_version_text(&text);
-    if (st != LK_OK) return cli_fail(NULL, st);
-    if (lk_launcher_rank() == 0) fputs(text, stdout);
-    free(text);
-    return 0;
+    return cli_end(NULL, st, text);
 }
 
 int main(int argc, char **argv)

@@ -55,6 +55,16 @@ lk_status cli_config_share(lk_session *session, const char *path, const char *te
     return st;
 }
 
+int cli_end(lk_session **session, lk_status status, char *text)
+{
+    int root = session && *session ? lk_session_is_root(*session) : lk_launcher_rank() == 0;
+    if (status == LK_OK && text && root) fputs(text, stdout);
+    free(text);
+    int code = status == LK_OK ? 0 : cli_fail(session ? *session : NULL, status);
+    if (session) lk_session_end(session);
+    return code;
+}
+
 int cli_report_run(const char *config, const cli_line *line, cli_report *report, const void *context)
 {
     lk_session *session = NULL;
@@ -63,11 +73,7 @@ int cli_report_run(const char *config, const cli_line *line, cli_report *report,
     lk_status   st = cli_session_start(&session);
     if (st == LK_OK && config) st = cli_config_share(session, config, NULL, config, line, &shared, &rendered);
     if (st == LK_OK) st = report(session, shared ? lk_config_options(shared) : NULL, context, &text);
-    if (st == LK_OK && text) fputs(text, stdout);
-    int code = st == LK_OK ? 0 : cli_fail(session, st);
-    free(text);
     free(rendered);
     lk_config_destroy(&shared);
-    lk_session_end(&session);
-    return code;
+    return cli_end(&session, st, text);
 }
