@@ -37,6 +37,28 @@ lk_status lk_bench_dump(json_t *object, lk_str *text)
     return LK_OK;
 }
 
+lk_status lk_bench_run_create(lk_comm *comm, const lk_run_options *options, lk_run **run)
+{
+    lk_status st = LK_OK;
+    LK_TRY(lk_run_create(comm, options, NULL, NULL, true, run));
+    if (lk_comm_is_root(comm)) lk_run_initial(*run);
+    LK_TRY(lk_reduce_publish((*run)->reduce));
+done:
+    return st;
+}
+
+lk_status lk_bench_run_steps(lk_run *run, int64_t n)
+{
+    lk_status st = LK_OK;
+    for (int64_t i = 0; i < n; i++) {
+        unsigned flags = 0;
+        double   loss;
+        LK_TRY(lk_run_step(run, &flags, &loss));
+    }
+done:
+    return st;
+}
+
 enum { WARM_UP_STEPS = 10 };
 static const double YARDSTICK_SECONDS = 0.4;
 
@@ -65,24 +87,12 @@ done:
     return st;
 }
 
-static lk_status steps(lk_run *run, int64_t n)
-{
-    lk_status st = LK_OK;
-    for (int64_t i = 0; i < n; i++) {
-        unsigned flags = 0;
-        double   loss;
-        LK_TRY(lk_run_step(run, &flags, &loss));
-    }
-done:
-    return st;
-}
-
 /* As many steps as fit `seconds`, by the root's clock. Collective. */
 static lk_status timed_steps(lk_run *run, double seconds, figures *f)
 {
     lk_status st = LK_OK;
     double    per_step, began = lk_clock_seconds();
-    LK_TRY(steps(run, WARM_UP_STEPS));
+    LK_TRY(lk_bench_run_steps(run, WARM_UP_STEPS));
     per_step = (lk_clock_seconds() - began) / WARM_UP_STEPS;
     f->steps = per_step > 0 && seconds / per_step > 10 ? (int64_t)(seconds / per_step) : 10;
     LK_TRY(lk_comm_broadcast(run->comm, &f->steps, sizeof f->steps));
@@ -90,7 +100,7 @@ static lk_status timed_steps(lk_run *run, double seconds, figures *f)
     lk_phases_start(&run->phases);
     began = lk_clock_seconds();
     clock_t cpu = clock();
-    LK_TRY(steps(run, f->steps));
+    LK_TRY(lk_bench_run_steps(run, f->steps));
     lk_phases_enter(&run->phases, LK_PHASE_OTHER);
     f->seconds = lk_clock_seconds() - began;
     f->cpu_s = (double)(clock() - cpu) / CLOCKS_PER_SEC;
@@ -159,9 +169,7 @@ lk_status lk_bench(lk_session *session, const lk_run_options *options, int json,
     *text = NULL;
     lk_str_init(&out);
     LK_TRY(lk_comm_layout(session->comm, &options->comm));
-    LK_TRY(lk_run_create(session->comm, options, NULL, NULL, true, &run));
-    if (lk_comm_is_root(session->comm)) lk_run_initial(run);
-    LK_TRY(lk_reduce_publish(run->reduce));
+    LK_TRY(lk_bench_run_create(session->comm, options, &run));
     LK_TRY(yardstick(session->comm, &f.yardstick_before));
     LK_TRY(timed_steps(run, seconds, &f));
     LK_TRY(shares(run, &f));

@@ -13,7 +13,6 @@
 #include "core/clock.h"
 #include "kernels/kernels.h"
 #include "lockstep/inspect.h"
-#include "train/run.h"
 #include "train/session.h"
 
 enum { MOST_VARIANTS = 8, LEAST_ROUNDS = 8, MOST_ROUNDS = 64, WARM_UP_STEPS = 5, LEAST_STEPS = 3 };
@@ -53,35 +52,13 @@ static void choose_variants(contest *it, const lk_run_options *options, int rank
     for (int lanes = 8; lanes <= 64; lanes *= 2) add_variant(it, options, LK_REDUCE_LOCKSTEP, lanes);
 }
 
-static lk_status create_run(lk_comm *comm, variant *v)
-{
-    lk_status st = LK_OK;
-    LK_TRY(lk_run_create(comm, &v->options, NULL, NULL, true, &v->run));
-    if (lk_comm_is_root(comm)) lk_run_initial(v->run);
-    LK_TRY(lk_reduce_publish(v->run->reduce));
-done:
-    return st;
-}
-
-static lk_status take_steps(lk_run *run, int n)
-{
-    lk_status st = LK_OK;
-    for (int i = 0; i < n; i++) {
-        unsigned flags = 0;
-        double   loss;
-        LK_TRY(lk_run_step(run, &flags, &loss));
-    }
-done:
-    return st;
-}
-
 /* Seconds a step in this turn, by the root's clock. */
 static lk_status turn(lk_comm *comm, variant *v, int steps, double *seconds)
 {
     lk_status st = LK_OK;
     LK_TRY(lk_comm_barrier(comm));
     double start = lk_clock_seconds();
-    LK_TRY(take_steps(v->run, steps));
+    LK_TRY(lk_bench_run_steps(v->run, steps));
     LK_TRY(lk_comm_barrier(comm));
     *seconds = (lk_clock_seconds() - start) / steps;
     LK_TRY(lk_comm_broadcast(comm, seconds, sizeof *seconds));
@@ -175,7 +152,8 @@ lk_status lk_bench_lanes(lk_session *session, const lk_run_options *options, int
     double rounds = seconds / turn_seconds;
     it.rounds = rounds < LEAST_ROUNDS ? LEAST_ROUNDS : rounds > MOST_ROUNDS ? MOST_ROUNDS : (int)rounds;
     choose_variants(&it, options, lk_comm_size(session->comm));
-    for (int i = 0; i < it.n; i++) LK_TRY(create_run(session->comm, &it.of[i]));
+    for (int i = 0; i < it.n; i++)
+        LK_TRY(lk_bench_run_create(session->comm, &it.of[i].options, &it.of[i].run));
     for (int i = 0; i < it.n; i++) LK_TRY(warm_up(session->comm, &it.of[i], turn_seconds));
     LK_TRY(play(session->comm, &it));
     if (!lk_comm_is_root(session->comm)) goto done;
