@@ -367,14 +367,6 @@ static bool bias_leaf(void *context, int lo, int size, float *value)
     return true;
 }
 
-static void store(int64_t n, const float *value, bool add, float *target)
-{
-    if (add)
-        lk_vec_add(n, target, value, target);
-    else
-        memcpy(target, value, (size_t)n * sizeof *target);
-}
-
 void lk_conv_backward_weight(const lk_conv_shape *s, int n_lanes, const int64_t *start, const float *d_y,
                              const float *x, bool add, float *d_w, float *d_bias, float *scratch)
 {
@@ -390,14 +382,14 @@ void lk_conv_backward_weight(const lk_conv_shape *s, int n_lanes, const int64_t 
     lk_fold_buffers(&fold, 0, size, scratch);
     if (!lk_set->products_by_blas && across_filters(s)) {
         lk_set->transpose(k, s->filters, scratch, s->filters, w.scratch, k, k);
-        store(n, w.scratch, add, d_w);
+        lk_fold_store(n, w.scratch, add, d_w);
     } else {
-        store(n, scratch, add, d_w);
+        lk_fold_store(n, scratch, add, d_w);
     }
     if (d_bias) {
         const lk_fold_work bias_fold = {n_lanes, start, s->filters, bias_leaf, &w};
         lk_fold_buffers(&bias_fold, 0, size, scratch);
-        store(s->filters, scratch, add, d_bias);
+        lk_fold_store(s->filters, scratch, add, d_bias);
     }
 }
 

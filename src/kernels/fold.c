@@ -1,5 +1,7 @@
 #include "kernels/fold.h"
 
+#include <string.h>
+
 #include "kernels/gemm.h"
 #include "kernels/vec.h"
 
@@ -51,6 +53,14 @@ void lk_fold_buffers(const lk_fold_work *work, int lo, int size, float *value)
     if (left) lk_fold_buffers(work, lo, half, value);
     if (right) lk_fold_buffers(work, lo + half, half, left ? value + work->floats : value);
     if (left && right) lk_vec_add(work->floats, value, value + work->floats, value);
+}
+
+void lk_fold_store(int64_t n, const float *value, bool add, float *target)
+{
+    if (add)
+        lk_vec_add(n, target, value, target);
+    else
+        memcpy(target, value, (size_t)n * sizeof *target);
 }
 
 /* Folds lanes lo .. lo+size-1 into the row of the first of them that is present; returns it, or -1. */

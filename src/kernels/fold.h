@@ -45,4 +45,7 @@ typedef struct lk_fold_work {
  * below. */
 void lk_fold_buffers(const lk_fold_work *work, int lo, int size, float *value);
 
+/** target [n] = value, or with `add` what it held before + value. */
+void lk_fold_store(int64_t n, const float *value, bool add, float *target);
+
 #endif

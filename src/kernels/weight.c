@@ -203,14 +203,6 @@ static bool block_leaf(void *context, int lo, int size, float *value)
     return true;
 }
 
-static void store(int64_t n, const float *value, bool add, float *target)
-{
-    if (add)
-        lk_vec_add(n, target, value, target);
-    else
-        memcpy(target, value, (size_t)n * sizeof *target);
-}
-
 static void large_batch(weight_work *w, bool add, float *d_w, float *value)
 {
     for (w->j = 0; w->j < w->n; w->j += w->units) {
@@ -221,7 +213,7 @@ static void large_batch(weight_work *w, bool add, float *d_w, float *value)
             lk_fold_buffers(&fold, 0, lk_fold_size(w->n_lanes), value);
             for (int64_t i = 0; i < w->units; i++) {
                 float *to = d_w + (w->j + i) * w->k + w->column;
-                store(w->cols, value + i * w->cols, add, to);
+                lk_fold_store(w->cols, value + i * w->cols, add, to);
             }
         }
     }
@@ -275,12 +267,12 @@ void lk_dense_backward_weight(int n_lanes, const int64_t *start, int64_t n, int6
     if (d_bias) {
         const lk_fold_work fold = {n_lanes, start, n, bias_leaf, &w};
         lk_fold_buffers(&fold, 0, size, scratch);
-        store(n, scratch, add, d_bias);
+        lk_fold_store(n, scratch, add, d_bias);
     }
     if (lk_set->products_by_blas) {
         const lk_fold_work fold = {n_lanes, start, n * k, blas_leaf, &w};
         lk_fold_buffers(&fold, 0, size, scratch);
-        store(n * k, scratch, add, d_w);
+        lk_fold_store(n * k, scratch, add, d_w);
         return;
     }
     w.right = scratch;
