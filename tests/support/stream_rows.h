@@ -2,14 +2,10 @@
 #ifndef LK_STREAM_ROWS_H
 #define LK_STREAM_ROWS_H
 
-#include <unistd.h>
-
 #include "data/data_internal.h"
-#include "lk_test.h"
+#include "lk_test_folder.h"
 
 enum { MOST = 40, F = 3, SEED = 5 };
-
-static char folder[64]; /* of the files, between write_rows and remove_rows */
 
 /* Row i of every file here: no two rows share a value. */
 static inline float x_of(int64_t i, int c)
@@ -28,19 +24,16 @@ static inline float w_of(int64_t i)
 /* d.h5 with groups /n1 .. /n40 of that many rows. */
 static inline int write_rows(void **state)
 {
-    (void)state;
     lk_h5 *file = NULL;
     char   path[128];
     float  x[MOST][F], y[MOST], w[MOST];
-    snprintf(folder, sizeof folder, "/tmp/lk_stream_XXXXXX");
-    if (!mkdtemp(folder)) return -1;
+    if (make_folder(state) != 0) return -1;
     for (int i = 0; i < MOST; i++) {
         for (int c = 0; c < F; c++) x[i][c] = x_of(i, c);
         y[i] = y_of(i);
         w[i] = w_of(i);
     }
-    snprintf(path, sizeof path, "%s/d.h5", folder);
-    assert_ok(lk_h5_create(path, &file));
+    assert_ok(lk_h5_create(path_of("d.h5"), &file));
     for (int64_t n = 1; n <= MOST; n++) {
         snprintf(path, sizeof path, "/n%d/x", (int)n);
         assert_ok(lk_h5_write(file, path, LK_H5_F32, 2, (int64_t[]){n, F}, x));
@@ -51,15 +44,6 @@ static inline int write_rows(void **state)
     }
     assert_ok(lk_h5_close(&file));
     return 0;
-}
-
-static inline int remove_rows(void **state)
-{
-    char path[128];
-    (void)state;
-    snprintf(path, sizeof path, "%s/d.h5", folder);
-    unlink(path);
-    return rmdir(folder);
 }
 
 /* The options are borrowed by the data, so they live as long. */

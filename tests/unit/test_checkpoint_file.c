@@ -1,8 +1,7 @@
 /* The checkpoint file: bits back, every damage refused, the newest good one found, the right ones deleted. */
-#include "lk_test.h"
+#include "lk_test_folder.h"
 
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "checkpoint/checkpoint.h"
 #include "core/alloc.h"
@@ -10,7 +9,7 @@
 #include "header.h"
 #include "io/atomic.h"
 
-static char          folder[64], path[128];
+static char          path[128];
 static lk_span_table spans;
 static float        *buffer;
 static int           n_warnings;
@@ -34,10 +33,8 @@ static void keep_warning(void *context, lk_log_level level, const char *line)
 
 static int begin(void **state)
 {
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/lk_checkpoint_XXXXXX");
-    if (!mkdtemp(folder)) return -1;
-    snprintf(path, sizeof path, "%s/step-00000012.h5", folder);
+    if (make_folder(state) != 0) return -1;
+    snprintf(path, sizeof path, "%s", path_of("step-00000012.h5"));
     add_span("dense_1/weight", LK_SPAN_PARAMETER, 2, 3, 5);
     add_span("dense_1/bias", LK_SPAN_PARAMETER, 1, 3, 0);
     add_span("norm_1/mean", LK_SPAN_STATISTIC, 1, 3, 0);
@@ -54,25 +51,20 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-    char command[128];
-    (void)state;
     lk_log_set_sink(NULL, NULL);
     lk_span_table_clear(&spans);
     lk_free(&buffer);
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
+    return remove_folder(state);
 }
 
 static void save(const char *name, int64_t step)
 {
     lk_checkpoint_writer *writer;
-    char                  full[192];
-    snprintf(full, sizeof full, "%s/%s", folder, name);
     assert_ok(lk_checkpoint_begin(&writer));
     assert_ok(lk_checkpoint_put_spans(writer, "/model", &spans, 3, buffer));
     assert_ok(lk_h5_put_int(lk_checkpoint_file(writer), "/state", "step", step));
     assert_ok(lk_checkpoint_seal(writer, step));
-    assert_ok(lk_checkpoint_commit(writer, full));
+    assert_ok(lk_checkpoint_commit(writer, path_of(name)));
     lk_checkpoint_abandon(&writer);
     assert_null(writer);
 }
@@ -86,10 +78,9 @@ static void save_step(int64_t step)
 
 static void spoil(int64_t step, int64_t offset)
 {
-    char name[32], full[192];
+    char name[32];
     lk_checkpoint_name(step, name);
-    snprintf(full, sizeof full, "%s/%s", folder, name);
-    FILE *file = fopen(full, "r+b");
+    FILE *file = fopen(path_of(name), "r+b");
     assert_non_null(file);
     fseek(file, offset, SEEK_SET);
     int byte = fgetc(file);
@@ -100,9 +91,7 @@ static void spoil(int64_t step, int64_t offset)
 
 static bool present(const char *name)
 {
-    char full[192];
-    snprintf(full, sizeof full, "%s/%s", folder, name);
-    return access(full, F_OK) == 0;
+    return access(path_of(name), F_OK) == 0;
 }
 
 static void the_bits_come_back(void **state)
@@ -238,12 +227,11 @@ static void an_unsealed_writer_writes_nothing(void **state)
 
 static void expect_newest(int64_t step)
 {
-    char *found, expected[192], name[32];
+    char *found, name[32];
     assert_ok(lk_checkpoint_find_newest(folder, &found));
     assert_non_null(found);
     lk_checkpoint_name(step, name);
-    snprintf(expected, sizeof expected, "%s/%s", folder, name);
-    assert_string_equal(found, expected);
+    assert_string_equal(found, path_of(name));
     lk_free(&found);
 }
 

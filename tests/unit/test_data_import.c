@@ -1,8 +1,7 @@
 /* Importers: what comes out is what went in, on whichever side of a split; and what cannot be right is refused. */
-#include "lk_test.h"
+#include "lk_test_folder.h"
 
 #include <sys/stat.h>
-#include <unistd.h>
 #ifdef LK_HAVE_ZLIB
 #include <zlib.h>
 #endif
@@ -10,17 +9,6 @@
 #include "core/alloc.h"
 #include "data/import.h"
 #include "io/h5.h"
-
-static char folder[] = "/tmp/lk_import_XXXXXX";
-
-static const char *path_of(const char *name)
-{
-    static char path[4][128];
-    static int  next;
-    char       *out = path[next++ % 4];
-    snprintf(out, sizeof path[0], "%s/%s", folder, name);
-    return out;
-}
 
 static void write_bytes(const char *name, const void *bytes, size_t size)
 {
@@ -291,12 +279,6 @@ static void a_dictionary_of_twenty_thousand_words_is_kept(void **state)
     lk_free(&words);
     lk_h5_abandon(&file);
     lk_free(&text);
-}
-
-static int make_folder(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : 1;
 }
 
 static int drop_folder(void **state)

@@ -1,7 +1,5 @@
 /* Imported tables: what a row becomes, and that nothing but training rows decides it. */
-#include "lk_test.h"
-
-#include <unistd.h>
+#include "lk_test_folder.h"
 
 #include "core/alloc.h"
 #include "data/data_internal.h"
@@ -9,22 +7,11 @@
 
 enum { N = 8, COLUMNS = 4, M = 4 };
 
-static char folder[] = "/tmp/lk_table_XXXXXX";
-
 static const char *const columns[] = {"carat", "cut", "depth", "clarity"};
 static const char *const kinds[] = {"numeric", "categorical", "numeric", "categorical"};
 static const char *const cuts[] = {"Fair", "Good", "Ideal"};
 static const char *const clarities[] = {"SI1", "VS2"};
 static const char *const prices[] = {"price"};
-
-static const char *path_of(const char *name)
-{
-    static char path[2][128];
-    static int  next;
-    char       *out = path[next++ % 2];
-    snprintf(out, sizeof path[0], "%s/%s", folder, name);
-    return out;
-}
 
 static void write_group(lk_h5 *file, const char *group, const char *const *words, int64_t n, const double *x,
                         const double *y)
@@ -357,20 +344,6 @@ static void missing_cells_need_the_mean_and_a_constant_column_is_named(void **st
     assert_non_null(strstr(lk_error_message(), "column 'carat' is 3 in all training rows"));
 }
 
-static int start(void **state)
-{
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int finish(void **state)
-{
-    char command[64];
-    (void)state;
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -381,5 +354,5 @@ int main(void)
         cmocka_unit_test(an_npy_array_is_an_input_without_targets),
         cmocka_unit_test(missing_cells_need_the_mean_and_a_constant_column_is_named),
     };
-    return cmocka_run_group_tests(tests, start, finish);
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

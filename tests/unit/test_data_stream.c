@@ -340,7 +340,7 @@ int main(void)
         cmocka_unit_test(lanes_beyond_a_batch_view_are_refused),
     };
     /* Small columns are kept in memory; without that, rows come from the file, and late. */
-    int failed = cmocka_run_group_tests_name("columns in memory", tests, write_rows, remove_rows);
+    int failed = cmocka_run_group_tests_name("columns in memory", tests, write_rows, remove_folder);
     lk_column_resident_bytes = 0;
-    return failed + cmocka_run_group_tests_name("columns read", tests, write_rows, remove_rows);
+    return failed + cmocka_run_group_tests_name("columns read", tests, write_rows, remove_folder);
 }

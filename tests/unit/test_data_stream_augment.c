@@ -1,13 +1,9 @@
 /* Augmentation: each picture is one of the few it may become, and the same one for any ranks and batches. */
-#include "lk_test.h"
-
-#include <unistd.h>
+#include "lk_test_folder.h"
 
 #include "data/data_internal.h"
 
 enum { N = 60, H = 5, W = 4, C = 2, SIZE = H * W * C, SEED = 9 };
-
-static char folder[] = "/tmp/lk_augment_XXXXXX";
 
 /* Means and deviations given, so that a raw 0 is -2 in channel 0 and 6 in channel 1, exactly. */
 static const double mean[C] = {4, -3}, deviation[C] = {2, 0.5};
@@ -28,16 +24,13 @@ static int write_file(void **state)
     static unsigned char x[N][H][W][C];
     static float         y[N];
     lk_h5               *file = NULL;
-    char                 path[64];
     int64_t              n = N, image[] = {N, H, W, C}, flat[] = {N, C};
-    (void)state;
-    if (!mkdtemp(folder)) return -1;
+    if (make_folder(state) != 0) return -1;
     for (int i = 0; i < N; i++)
         for (int h = 0; h < H; h++)
             for (int w = 0; w < W; w++)
                 for (int c = 0; c < C; c++) x[i][h][w][c] = raw_of(i, h, w, c);
-    snprintf(path, sizeof path, "%s/a.h5", folder);
-    assert_ok(lk_h5_create(path, &file));
+    assert_ok(lk_h5_create(path_of("a.h5"), &file));
     assert_ok(lk_h5_write(file, "/image/x", LK_H5_U8, 4, image, x));
     assert_ok(lk_h5_write(file, "/image/y", LK_H5_F32, 1, &n, y));
     assert_ok(lk_h5_write(file, "/flat/x", LK_H5_U8, 2, flat, x));
@@ -46,15 +39,6 @@ static int write_file(void **state)
     assert_ok(lk_h5_write(file, "/dense/y", LK_H5_U8, 4, image, x));
     assert_ok(lk_h5_close(&file));
     return 0;
-}
-
-static int remove_file(void **state)
-{
-    char path[64];
-    (void)state;
-    snprintf(path, sizeof path, "%s/a.h5", folder);
-    unlink(path);
-    return rmdir(folder);
 }
 
 typedef struct fixture {
@@ -340,5 +324,5 @@ int main(void)
         cmocka_unit_test(evaluation_sees_pictures_as_they_are),
         cmocka_unit_test(augmentation_that_cannot_work_is_refused),
     };
-    return cmocka_run_group_tests(tests, write_file, remove_file);
+    return cmocka_run_group_tests(tests, write_file, remove_folder);
 }

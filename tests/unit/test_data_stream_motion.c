@@ -13,7 +13,6 @@ enum { BIG_ROWS = 16, BIG_WIDTH = 1 << 17 };
 static void write_big(void)
 {
     lk_h5  *file = NULL;
-    char    path[128];
     float  *x = calloc((size_t)BIG_ROWS * BIG_WIDTH, sizeof *x), y[BIG_ROWS];
     int64_t axis[] = {BIG_ROWS, BIG_WIDTH};
     assert_non_null(x);
@@ -21,8 +20,7 @@ static void write_big(void)
         y[i] = y_of(i);
         for (int64_t k = 0; k < BIG_WIDTH; k++) x[i * BIG_WIDTH + k] = (float)i;
     }
-    snprintf(path, sizeof path, "%s/big.h5", folder);
-    assert_ok(lk_h5_create(path, &file));
+    assert_ok(lk_h5_create(path_of("big.h5"), &file));
     assert_ok(lk_h5_write(file, "/train/x", LK_H5_F32, 2, axis, x));
     assert_ok(lk_h5_write(file, "/train/y", LK_H5_F32, 1, axis, y));
     assert_ok(lk_h5_close(&file));
@@ -33,7 +31,6 @@ static void write_big(void)
 static void write_nan(void)
 {
     lk_h5  *file = NULL;
-    char    path[128];
     float   x[20][F], y[20];
     int64_t axis[] = {20, F};
     for (int i = 0; i < 20; i++) {
@@ -41,8 +38,7 @@ static void write_nan(void)
         y[i] = y_of(i);
     }
     x[11][1] = NAN;
-    snprintf(path, sizeof path, "%s/nan.h5", folder);
-    assert_ok(lk_h5_create(path, &file));
+    assert_ok(lk_h5_create(path_of("nan.h5"), &file));
     assert_ok(lk_h5_write(file, "/train/x", LK_H5_F32, 2, axis, x));
     assert_ok(lk_h5_write(file, "/train/y", LK_H5_F32, 1, axis, y));
     assert_ok(lk_h5_close(&file));
@@ -54,16 +50,6 @@ static int write_files(void **state)
     write_big();
     write_nan();
     return 0;
-}
-
-static int remove_files(void **state)
-{
-    char path[128];
-    snprintf(path, sizeof path, "%s/nan.h5", folder);
-    unlink(path);
-    snprintf(path, sizeof path, "%s/big.h5", folder);
-    unlink(path);
-    return remove_rows(state);
 }
 
 typedef struct record {
@@ -344,7 +330,6 @@ static void streams_that_share_unpack_each_chunk_once(void **state)
     (void)state;
     fixture f;
     lk_h5  *file = NULL;
-    char    path[128];
     float   x[MOST][F], y[MOST];
     int64_t axis[] = {MOST, F}, chunk[] = {4, F}, resident = lk_column_resident_bytes, all = 0, bytes,
             rows = 0;
@@ -353,8 +338,7 @@ static void streams_that_share_unpack_each_chunk_once(void **state)
         y[i] = y_of(i);
         for (int c = 0; c < F; c++) x[i][c] = x_of(i, c);
     }
-    snprintf(path, sizeof path, "%s/packed.h5", folder);
-    assert_ok(lk_h5_create(path, &file));
+    assert_ok(lk_h5_create(path_of("packed.h5"), &file));
     assert_ok(lk_h5_write_chunked(file, "/train/x", LK_H5_F32, 2, axis, chunk, 4, x));
     assert_ok(lk_h5_write(file, "/train/y", LK_H5_F32, 1, axis, y));
     assert_ok(lk_h5_close(&file));
@@ -395,7 +379,6 @@ static void streams_that_share_unpack_each_chunk_once(void **state)
     lk_data_close(&f.data);
     lk_column_resident_bytes = resident;
     free(memory);
-    unlink(path);
 }
 
 int main(void)
@@ -412,7 +395,7 @@ int main(void)
         cmocka_unit_test(the_helper_thread_leaves_signals_to_the_others),
     };
     /* Small columns are kept in memory; without that, rows come from the file, and late. */
-    int failed = cmocka_run_group_tests_name("columns in memory", tests, write_files, remove_files);
+    int failed = cmocka_run_group_tests_name("columns in memory", tests, write_files, remove_folder);
     lk_column_resident_bytes = 0;
-    return failed + cmocka_run_group_tests_name("columns read", tests, write_files, remove_files);
+    return failed + cmocka_run_group_tests_name("columns read", tests, write_files, remove_folder);
 }

@@ -1,9 +1,7 @@
 /* Splits, statistics, class targets, bad values, and the transform's way through a file. */
-#include "lk_test.h"
+#include "lk_test_folder.h"
 
 #include <hdf5.h>
-
-#include <unistd.h>
 
 #include "core/alloc.h"
 #include "data/data_internal.h"
@@ -11,18 +9,8 @@
 
 enum { N = 400, F = 3 };
 
-static char   folder[] = "/tmp/lk_transform_XXXXXX";
 static double x[N][F], y[N];
 static char   labels[N];
-
-static const char *path_of(const char *name)
-{
-    static char path[4][128];
-    static int  next;
-    char       *out = path[next++ % 4];
-    snprintf(out, sizeof path[0], "%s/%s", folder, name);
-    return out;
-}
 
 static void fill(void)
 {
@@ -589,17 +577,8 @@ static void a_file_cut_short_later_is_named(void **state)
 
 static int start(void **state)
 {
-    (void)state;
     fill();
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int finish(void **state)
-{
-    char command[64];
-    (void)state;
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
+    return make_folder(state);
 }
 
 int main(void)
@@ -620,5 +599,5 @@ int main(void)
         cmocka_unit_test(a_file_cut_short_later_is_named),
         cmocka_unit_test(static_fields_and_indices_keep_their_meaning),
     };
-    return cmocka_run_group_tests(tests, start, finish);
+    return cmocka_run_group_tests(tests, start, remove_folder);
 }

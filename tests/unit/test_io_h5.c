@@ -1,8 +1,7 @@
 /* HDF5: every type and layout comes back; what is cut, foreign or hostile is refused with a name. */
-#include "lk_test.h"
+#include "lk_test_folder.h"
 
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <hdf5.h>
 
@@ -12,25 +11,15 @@
 
 enum { ROWS = 7, COLUMNS = 5, N = ROWS * COLUMNS };
 
-static char folder[64], path[96];
+static char path[128];
 
 static const int64_t SHAPE[2] = {ROWS, COLUMNS}, ORIGIN[2] = {0, 0};
 
 static int begin(void **state)
 {
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/lk_h5_XXXXXX");
-    if (!mkdtemp(folder)) return -1;
-    snprintf(path, sizeof path, "%s/a.h5", folder);
+    if (make_folder(state) != 0) return -1;
+    snprintf(path, sizeof path, "%s", path_of("a.h5"));
     return 0;
-}
-
-static int end(void **state)
-{
-    char command[128];
-    (void)state;
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
 }
 
 /* The extremes first, then small numbers, both signs. */
@@ -319,7 +308,6 @@ static lk_status count_dataset(void *context, const char *name, lk_h5_kind kind)
 /* CVE-2026-1669: a file must not make us read another one. */
 static void what_leads_out_of_the_file_is_refused(void **state)
 {
-    char       other[96];
     hsize_t    axes[1] = {4};
     lk_h5     *file;
     lk_h5_info info;
@@ -327,7 +315,7 @@ static void what_leads_out_of_the_file_is_refused(void **state)
     int64_t    first[1] = {0}, four[1] = {4};
     int        n = 0;
     (void)state;
-    snprintf(other, sizeof other, "%s/other.h5", folder);
+    const char *other = path_of("other.h5");
     write_foreign(other, LK_H5_F32, false, NULL);
     hid_t out = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
     assert_true(H5Lcreate_external(other, "/x", out, "link", H5P_DEFAULT, H5P_DEFAULT) >= 0);
@@ -440,7 +428,7 @@ static void wrong_files_are_named(void **state)
     lk_h5_abandon(&file);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, begin, remove_folder)
 
 int main(void)
 {
