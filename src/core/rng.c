@@ -1,6 +1,7 @@
 #include "core/rng.h"
 
 #include <math.h>
+#include <string.h>
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
@@ -103,10 +104,10 @@ INLINE void high_and_low(uint32_t factor, const uint32_t *x, uint32_t *high, uin
     }
 }
 
-/* word[l] = the first word of block (high, low[l]). */
-INLINE void first_words(const lk_rng *rng, uint32_t high, const uint32_t *low, uint32_t *word)
+/* c[w][l] = word w of block (high, low[l]). */
+INLINE void words_of_blocks(const lk_rng *rng, uint32_t high, const uint32_t *low, uint32_t c[4][LANES])
 {
-    uint32_t c[4][LANES], key[2] = {rng->key[0], rng->key[1]};
+    uint32_t key[2] = {rng->key[0], rng->key[1]};
     for (int l = 0; l < LANES; l++) {
         c[0][l] = low[l];
         c[1][l] = high;
@@ -126,21 +127,42 @@ INLINE void first_words(const lk_rng *rng, uint32_t high, const uint32_t *low, u
         key[0] += PHILOX_W32_0;
         key[1] += PHILOX_W32_1;
     }
-    for (int l = 0; l < LANES; l++) word[l] = c[0][l];
+}
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define BYTE_OF_WORD(w) (8 * (w))
+#else
+#define BYTE_OF_WORD(w) (24 - 8 * (w))
+#endif
+
+/* The four answers of a block are the bytes of one word, so that a vector of them is stored as it is. */
+FOR_EACH_CPU void lk_rng_at_least(const lk_rng *rng, uint32_t least, int64_t n, uint8_t *out)
+{
+    for (int64_t i = 0; i < n; i += 4 * LANES) {
+        const uint64_t block = (uint64_t)i / 4;
+        uint32_t       low[LANES], c[4][LANES], bytes[LANES];
+        for (int l = 0; l < LANES; l++)
+            low[l] = (uint32_t)block + (uint32_t)l; /* i / 4 is a multiple of LANES: no carry */
+        words_of_blocks(rng, (uint32_t)(block >> 32), low, c);
+        for (int l = 0; l < LANES; l++) bytes[l] = 0;
+        for (int w = 0; w < 4; w++)
+            for (int l = 0; l < LANES; l++) bytes[l] |= (uint32_t)(c[w][l] >> 8 >= least) << BYTE_OF_WORD(w);
+        memcpy(out + i, bytes, n - i < 4 * LANES ? (size_t)(n - i) : sizeof bytes);
+    }
 }
 
 /* One turn of the walk of lk_rng_permute. */
 FOR_EACH_CPU static void turn(const lk_rng *rng, int half, uint64_t *value)
 {
-    uint32_t left[LANES], right[LANES], word[LANES], mask = (uint32_t)(((uint64_t)1 << half) - 1);
+    uint32_t left[LANES], right[LANES], c[4][LANES], mask = (uint32_t)(((uint64_t)1 << half) - 1);
     for (int l = 0; l < LANES; l++) {
         left[l] = (uint32_t)(value[l] >> half);
         right[l] = (uint32_t)value[l] & mask;
     }
     for (uint32_t round = 0; round < FEISTEL_ROUNDS; round++) {
-        first_words(rng, round << 8, right, word);
+        words_of_blocks(rng, round << 8, right, c);
         for (int l = 0; l < LANES; l++) {
-            uint32_t next = left[l] ^ (word[l] & mask);
+            uint32_t next = left[l] ^ (c[0][l] & mask);
             left[l] = right[l];
             right[l] = next;
         }

@@ -42,6 +42,9 @@ uint32_t lk_rng_word(const lk_rng *rng, uint64_t element);
 /** Uniform in [0, 1) with 24 bits: (word >> 8) * 2^-24. */
 float lk_rng_uniform(const lk_rng *rng, uint64_t element);
 
+/** out[i] = 1 where the 24 bits of lk_rng_uniform(rng, i) are at least `least` (0 ... 2^24), else 0, for i < n. */
+void lk_rng_at_least(const lk_rng *rng, uint32_t least, int64_t n, uint8_t *out);
+
 /** Standard normal by Box-Muller from elements 2*element and 2*element+1, in double, then rounded. */
 float lk_rng_normal(const lk_rng *rng, uint64_t element);
 

@@ -85,16 +85,7 @@ static void draw(const lk_call *call, int64_t row, int64_t n, uint8_t *kept)
 {
     int    layer = (int)(call->layer - call->model->layers);
     lk_rng rng = lk_rng_make(call->seed, LK_RNG_DROPOUT, layer, call->batch->epoch, call->batch->sample[row]);
-    uint32_t word[4], least = (uint32_t)(call->layer->options.rate * 16777216.0f);
-    for (int64_t i = 0; i < n; i += 4) {
-        lk_rng_block(&rng, (uint64_t)i / 4, word);
-        for (int64_t k = 0; k < 4 && i + k < n; k++) kept[i + k] = word[k] >> 8 >= least;
-    }
-}
-
-static void scale_kept(int64_t n, float scale, const uint8_t *kept, const float *x, float *y)
-{
-    for (int64_t i = 0; i < n; i++) y[i] = kept[i] ? x[i] * scale : 0.0f;
+    lk_rng_at_least(&rng, (uint32_t)(call->layer->options.rate * 16777216.0f), n, kept);
 }
 
 static lk_status forward_dropout(const lk_call *call)
@@ -107,7 +98,7 @@ static lk_status forward_dropout(const lk_call *call)
         return LK_OK;
     }
     for (int64_t row = 0; row < call->rows; row++) draw(call, row, n, kept + row * n);
-    scale_kept(call->rows * n, scale, kept, call->x[0], call->y);
+    lk_vec_keep(call->rows * n, scale, kept, call->x[0], call->y);
     return LK_OK;
 }
 
@@ -115,8 +106,8 @@ static void backward_dropout(const lk_call *call)
 {
     float scale = 1.0f / (1.0f - call->layer->options.rate);
     if (call->d_x[0])
-        scale_kept(call->rows * lk_shape_count(&call->layer->out), scale, call->keep, call->d_y,
-                   call->d_x[0]);
+        lk_vec_keep(call->rows * lk_shape_count(&call->layer->out), scale, call->keep, call->d_y,
+                    call->d_x[0]);
 }
 
 const lk_layer_ops lk_ops_flatten = {.kind = "flatten",

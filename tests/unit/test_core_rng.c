@@ -32,6 +32,22 @@ static void many_at_a_time_are_the_same_permutation(void **state)
     }
 }
 
+static void many_bounds_at_a_time_are_those_of_the_words(void **state)
+{
+    (void)state;
+    enum { MOST = 300 };
+    for (int64_t n = 0; n <= MOST; n++) {
+        uint8_t  out[MOST + 1];
+        uint32_t least = (uint32_t)n * 55924u; /* 0 ... nearly 2^24 */
+        lk_rng   rng = lk_rng_make(5, LK_RNG_DROPOUT, 1, 2, n);
+        out[n] = 77;
+        lk_rng_at_least(&rng, least, n, out);
+        for (int64_t i = 0; i < n; i++)
+            assert_int_equal(out[i], lk_rng_word(&rng, (uint64_t)i) >> 8 >= least);
+        assert_int_equal(out[n], 77); /* nothing beyond the end */
+    }
+}
+
 static void neighbouring_keys_give_unrelated_words(void **state)
 {
     (void)state;
@@ -66,6 +82,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(permutation_hits_every_index_once),
         cmocka_unit_test(many_at_a_time_are_the_same_permutation),
+        cmocka_unit_test(many_bounds_at_a_time_are_those_of_the_words),
         cmocka_unit_test(neighbouring_keys_give_unrelated_words),
         cmocka_unit_test(normal_has_mean_zero_and_variance_one),
     };

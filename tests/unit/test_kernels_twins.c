@@ -234,6 +234,11 @@ static void row_round(void)
     lk_softmax_backward_rows(m, n, twin, c, out2);
     lk_ref_softmax_backward_rows(m, n, twin, c, twin2);
     same("softmax backward", out2, twin2, m * n);
+    uint8_t kept[30 * 90];
+    for (int64_t i = 0; i < m * n; i++) kept[i] = draw(0, 1) != 0;
+    lk_vec_keep(m * n, 1.7f, kept, a, out);
+    for (int64_t i = 0; i < m * n; i++) twin[i] = kept[i] ? a[i] * 1.7f : 0;
+    same("kept values", out, twin, m * n);
     lk_column_sums(m * 41, n, a, out);
     lk_ref_column_sums(m * 41, n, a, twin);
     same("column sums", out, twin, n);
