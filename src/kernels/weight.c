@@ -94,14 +94,16 @@ static void copy_right(const node_work *node, int64_t column, int64_t cols)
     }
 }
 
-/* One tile of the result over all lanes of the node. */
-static void tile_of_node(const node_work *node, int high, int vectors, const lk_tile_call *call)
+/* One tile of the result over all lanes of the node; next: where the tile after it will stand, or NULL. */
+static void tile_of_node(const node_work *node, int high, int vectors, const lk_tile_call *call,
+                         const float *next)
 {
     _Alignas(64) float stack[STACK_TILES * LK_TILE_FLOATS];
     const int          width = vectors * lk_set->lanes;
     int                depth = 0;
     /* Other ranks may have read the slab; at the end of the arithmetic the wait would only begin. */
     for (int r = 0; r < high; r++) lk_own_lines(call->cols, call->c + r * call->ldc);
+    for (int r = 0; next && r < high; r++) lk_ask_lines(2 * lk_set->lanes, next + r * call->ldc);
     for (int i = 0; i < node->n_leaves; i++) {
         const lk_fold_leaf *leaf = &node->leaves[i];
         const bool          last = i == node->n_leaves - 1;
@@ -141,12 +143,14 @@ static void node_block(const node_work *node, int64_t units, int64_t column, int
             const int64_t at = s * units / tiles, high = (s + 1) * units / tiles - at;
             t.a = left_tile(node, s, at);
             t.col_a = high;
-            for (int64_t c = 0; c < some; c += full) {
+            t.c = target->c + at * t.ldc + from;
+            for (int64_t c = 0; c < some; c += full, t.c += full) {
+                const bool   last = c + full >= some;
+                const float *below = s + 1 < tiles ? target->c + (at + high) * t.ldc + from : NULL;
                 t.ldb = panel_width(some - c);
                 t.cols = (int)least(t.ldb, some - c);
                 t.b = w->right + c * node->rows;
-                t.c = target->c + at * t.ldc + from + c;
-                tile_of_node(node, (int)high, (int)(t.ldb / lk_set->lanes), &t);
+                tile_of_node(node, (int)high, (int)(t.ldb / lk_set->lanes), &t, last ? below : t.c + full);
             }
         }
     }
