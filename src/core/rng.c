@@ -136,7 +136,7 @@ INLINE void words_of_blocks(const lk_rng *rng, uint32_t high, const uint32_t *lo
 #endif
 
 /* The four answers of a block are the bytes of one word, so that a vector of them is stored as it is. */
-FOR_EACH_CPU void lk_rng_at_least(const lk_rng *rng, uint32_t least, int64_t n, uint8_t *out)
+FOR_EACH_CPU static void at_least(const lk_rng *rng, uint32_t least, int64_t n, uint8_t *out)
 {
     for (int64_t i = 0; i < n; i += 4 * LANES) {
         const uint64_t block = (uint64_t)i / 4;
@@ -149,6 +149,11 @@ FOR_EACH_CPU void lk_rng_at_least(const lk_rng *rng, uint32_t least, int64_t n, 
             for (int l = 0; l < LANES; l++) bytes[l] |= (uint32_t)(c[w][l] >> 8 >= least) << BYTE_OF_WORD(w);
         memcpy(out + i, bytes, n - i < 4 * LANES ? (size_t)(n - i) : sizeof bytes);
     }
+}
+
+void lk_rng_at_least(const lk_rng *rng, uint32_t least, int64_t n, uint8_t *out)
+{
+    at_least(rng, least, n, out);
 }
 
 /* One turn of the walk of lk_rng_permute. */
