@@ -40,11 +40,17 @@ void lk_ref_avg_pool_forward(const lk_pool_shape *shape, int64_t rows, const flo
 void lk_ref_avg_pool_backward(const lk_pool_shape *shape, int64_t rows, const float *d_y, float *d_x);
 
 void lk_ref_channel_moments(int64_t rows, int64_t c, const float *x, float *mean, float *variance);
+void lk_ref_channel_spread(int64_t rows, int64_t c, const float *x, double *mean, double *squares);
 void lk_ref_channel_normalise(int64_t rows, int64_t c, const float *x, const float *mean, const float *rstd,
                               const float *scale, const float *shift, lk_epilogue epilogue, float *y);
 void lk_ref_channel_normalise_backward(int64_t rows, int64_t c, const float *x, const float *mean,
                                        const float *rstd, const float *scale, bool frozen, const float *d_y,
                                        float *d_x, float *d_scale, float *d_shift);
+void lk_ref_channel_dots(int64_t rows, int64_t c, const float *x, const float *mean, const float *rstd,
+                         const float *d_y, double *sum, double *dot);
+void lk_ref_channel_gradient(int64_t rows, int64_t c, const float *x, const float *mean, const float *rstd,
+                             const float *scale, const float *m1, const float *m2, const float *d_y,
+                             float *d_x);
 void lk_ref_layer_norm_forward(int64_t rows, int64_t n, float epsilon, const float *x, const float *scale,
                                const float *shift, float *y, float *mean, float *rstd);
 void lk_ref_layer_norm_backward(int64_t rows, int64_t n, const float *x, const float *scale,

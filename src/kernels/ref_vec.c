@@ -158,6 +158,20 @@ void lk_ref_avg_pool_backward(const lk_pool_shape *s, int64_t rows, const float 
     }
 }
 
+void lk_ref_channel_spread(int64_t rows, int64_t c, const float *x, double *mean, double *squares)
+{
+    for (int64_t j = 0; j < c; j++) {
+        double sum[LK_COLUMN_PARTS] = {0}, deviations[LK_COLUMN_PARTS] = {0};
+        for (int64_t r = 0; r < rows; r++) sum[r % LK_COLUMN_PARTS] += (double)x[r * c + j];
+        mean[j] = join_column_parts(sum) / (double)rows;
+        for (int64_t r = 0; r < rows; r++) {
+            const double d = (double)x[r * c + j] - mean[j];
+            deviations[r % LK_COLUMN_PARTS] += d * d;
+        }
+        squares[j] = join_column_parts(deviations);
+    }
+}
+
 void lk_ref_channel_moments(int64_t rows, int64_t c, const float *x, float *mean, float *variance)
 {
     for (int64_t j = 0; j < c; j++) {
@@ -205,6 +219,32 @@ void lk_ref_channel_normalise_backward(int64_t rows, int64_t c, const float *x, 
             d_x[r * c + j] = fmaf(-normal, m2, d_y[r * c + j] - m1) * (scale[j] * rstd[j]);
         }
     }
+}
+
+void lk_ref_channel_dots(int64_t rows, int64_t c, const float *x, const float *mean, const float *rstd,
+                         const float *d_y, double *sum, double *dot)
+{
+    for (int64_t j = 0; j < c; j++) {
+        double total[LK_COLUMN_PARTS] = {0}, weighted[LK_COLUMN_PARTS] = {0};
+        for (int64_t r = 0; r < rows; r++) {
+            const float normal = (x[r * c + j] - mean[j]) * rstd[j];
+            total[r % LK_COLUMN_PARTS] += (double)d_y[r * c + j];
+            weighted[r % LK_COLUMN_PARTS] += (double)d_y[r * c + j] * (double)normal;
+        }
+        sum[j] = join_column_parts(total);
+        dot[j] = join_column_parts(weighted);
+    }
+}
+
+void lk_ref_channel_gradient(int64_t rows, int64_t c, const float *x, const float *mean, const float *rstd,
+                             const float *scale, const float *m1, const float *m2, const float *d_y,
+                             float *d_x)
+{
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t j = 0; j < c; j++) {
+            const float normal = (x[r * c + j] - mean[j]) * rstd[j];
+            d_x[r * c + j] = fmaf(-normal, m2[j], d_y[r * c + j] - m1[j]) * (scale[j] * rstd[j]);
+        }
 }
 
 void lk_ref_layer_norm_forward(int64_t rows, int64_t n, float epsilon, const float *x, const float *scale,

@@ -71,6 +71,8 @@ enum { LK_TILE_MAX_ROWS = 14, LK_TILE_MAX_WIDTH = 32, LK_TILE_FLOATS = LK_TILE_M
       (shape, rows, d_y, d_x))                                                                               \
     X(void, channel_moments, (int64_t rows, int64_t c, const float *x, float *mean, float *variance),        \
       (rows, c, x, mean, variance))                                                                          \
+    X(void, channel_spread, (int64_t rows, int64_t c, const float *x, double *mean, double *squares),        \
+      (rows, c, x, mean, squares))                                                                           \
     X(void, channel_normalise,                                                                               \
       (int64_t rows, int64_t c, const float *x, const float *mean, const float *rstd, const float *scale,    \
        const float *shift, lk_epilogue epilogue, float *y),                                                  \
@@ -79,6 +81,14 @@ enum { LK_TILE_MAX_ROWS = 14, LK_TILE_MAX_WIDTH = 32, LK_TILE_FLOATS = LK_TILE_M
       (int64_t rows, int64_t c, const float *x, const float *mean, const float *rstd, const float *scale,    \
        bool frozen, const float *d_y, float *d_x, float *d_scale, float *d_shift),                           \
       (rows, c, x, mean, rstd, scale, frozen, d_y, d_x, d_scale, d_shift))                                   \
+    X(void, channel_dots,                                                                                    \
+      (int64_t rows, int64_t c, const float *x, const float *mean, const float *rstd, const float *d_y,      \
+       double *sum, double *dot),                                                                            \
+      (rows, c, x, mean, rstd, d_y, sum, dot))                                                               \
+    X(void, channel_gradient,                                                                                \
+      (int64_t rows, int64_t c, const float *x, const float *mean, const float *rstd, const float *scale,    \
+       const float *m1, const float *m2, const float *d_y, float *d_x),                                      \
+      (rows, c, x, mean, rstd, scale, m1, m2, d_y, d_x))                                                     \
     X(void, layer_norm_forward,                                                                              \
       (int64_t rows, int64_t n, float epsilon, const float *x, const float *scale, const float *shift,       \
        float *y, float *mean, float *rstd),                                                                  \

@@ -45,6 +45,8 @@ void lk_avg_pool_backward(const lk_pool_shape *shape, int64_t rows, const float 
 /** Per channel over `rows` rows of c values: mean and biased variance, two passes, float rows summed in
  * double. */
 void lk_channel_moments(int64_t rows, int64_t c, const float *x, float *mean, float *variance);
+/** The same before it is rounded: mean, and sum of squared deviations from it. rows > 0. */
+void lk_channel_spread(int64_t rows, int64_t c, const float *x, double *mean, double *squares);
 /** y = epilogue((x - mean) * rstd * scale + shift), channel by channel. */
 void lk_channel_normalise(int64_t rows, int64_t c, const float *x, const float *mean, const float *rstd,
                           const float *scale, const float *shift, lk_epilogue epilogue, float *y);
@@ -53,6 +55,12 @@ void lk_channel_normalise(int64_t rows, int64_t c, const float *x, const float *
 void lk_channel_normalise_backward(int64_t rows, int64_t c, const float *x, const float *mean,
                                    const float *rstd, const float *scale, bool frozen, const float *d_y,
                                    float *d_x, float *d_scale, float *d_shift);
+/** Its two halves, for statistics of more rows than these. Sums [c] out, of d_y and of d_y (x - mean) rstd ... */
+void lk_channel_dots(int64_t rows, int64_t c, const float *x, const float *mean, const float *rstd,
+                     const float *d_y, double *sum, double *dot);
+/** ... and d_x = (d_y - m1 - (x - mean) rstd m2) scale rstd, m1 and m2 [c] being their means. d_x may alias d_y. */
+void lk_channel_gradient(int64_t rows, int64_t c, const float *x, const float *mean, const float *rstd,
+                         const float *scale, const float *m1, const float *m2, const float *d_y, float *d_x);
 /** Layer norm over the last axis: rows of n. mean, rstd [rows] out. */
 void lk_layer_norm_forward(int64_t rows, int64_t n, float epsilon, const float *x, const float *scale,
                            const float *shift, float *y, float *mean, float *rstd);

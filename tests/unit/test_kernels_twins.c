@@ -189,6 +189,7 @@ static void norm_round(void)
 {
     int64_t rows = draw(1, 50), n = draw(1, 70);
     bool    frozen = draw(0, 1);
+    double  wide[140], wide_twin[140];
     fill(a, rows * n);
     fill(c, rows * n);
     fill(b, 4 * n); /* scale, shift, mean, rstd */
@@ -204,6 +205,15 @@ static void norm_round(void)
     lk_ref_channel_normalise_backward(rows, n, a, b + 2 * n, b + 3 * n, b, frozen, c, twin, twin2, twin2 + n);
     same("channel normalise backward", out, twin, rows * n);
     same("channel normalise backward, scale and shift", out2, twin2, 2 * n);
+    lk_channel_spread(rows, n, a, wide, wide + n);
+    lk_ref_channel_spread(rows, n, a, wide_twin, wide_twin + n);
+    assert_memory_equal(wide, wide_twin, (size_t)(2 * n) * sizeof *wide);
+    lk_channel_dots(rows, n, a, b + 2 * n, b + 3 * n, c, wide, wide + n);
+    lk_ref_channel_dots(rows, n, a, b + 2 * n, b + 3 * n, c, wide_twin, wide_twin + n);
+    assert_memory_equal(wide, wide_twin, (size_t)(2 * n) * sizeof *wide);
+    lk_channel_gradient(rows, n, a, b + 2 * n, b + 3 * n, b, b + n, b, c, out);
+    lk_ref_channel_gradient(rows, n, a, b + 2 * n, b + 3 * n, b, b + n, b, c, twin);
+    same("channel gradient", out, twin, rows * n);
     lk_layer_norm_forward(rows, n, 1e-5f, a, b, b + n, out, out2, out2 + rows);
     lk_ref_layer_norm_forward(rows, n, 1e-5f, a, b, b + n, twin, twin2, twin2 + rows);
     same("layer norm", out, twin, rows * n);
