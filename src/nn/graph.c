@@ -172,7 +172,8 @@ static lk_status add_layer(lk_model *model, scope *at, const lk_layer_options *o
     lk_status st = LK_OK;
     LK_TRY(grow(model));
     lk_layer *layer = &model->layers[model->n_layers];
-    *layer = (lk_layer){.ops = ops_of[options->kind], .options = *options};
+    *layer = (lk_layer){.ops = options->over_batch ? &lk_ops_batch_norm_whole : ops_of[options->kind],
+                        .options = *options};
     LK_TRY(name_layer(model, at, layer));
     LK_TRY(find_tied(model, at, layer));
     if (two) { /* the addition that ends a residual */

@@ -45,6 +45,7 @@ void lk_model_layer(const lk_model *model, int layer, lk_layer_info *info)
                             .parameters = l->parameters,
                             .forward_flops = l->forward_flops,
                             .backward_flops = l->backward_flops,
-                            .activation_bytes = needs.keep};
+                            .activation_bytes = needs.keep,
+                            .sees_batch = l->ops->whole != NULL};
     if (!l->ops->view) info->activation_bytes += 4 * lk_shape_count(&l->out);
 }

@@ -32,8 +32,8 @@
  *             x sigmoid(x) (Elfwing, Uchibe, Doya, Neural Networks 107, 2018)
  * dropout     training: x keep / (1 - rate), keep a random 0 or 1; else x.   Source: Srivastava et al., JMLR 15, 2014.
  * batch_norm  y = (x - mean) / sqrt(variance + epsilon) * scale + shift, per channel. Training: mean and biased
- *             variance of the lane; else the running ones, r += momentum (new - r), new the weighted mean over
- *             lanes. Keras keeps the biased variance as well, PyTorch n / (n - 1) of it.
+ *             variance of the lane (over_batch: of the whole batch over all ranks, as PyTorch's SyncBatchNorm); else
+ *             the running ones, r += momentum (new - r), new the weighted mean over lanes. Keras keeps the biased variance as well, PyTorch n / (n - 1) of it.
  *             Source: Ioffe, Szegedy, ICML 2015; over parts of a batch: Hoffer, Hubara, Soudry, NIPS 2017.
  * layer_norm  the same over the last axis of each row.   Source: Ba, Kiros, Hinton, arXiv 1607.06450.
  * embedding   y = row x of a table [vocabulary, units]; positions learned: plus row t of a second one.
@@ -115,6 +115,7 @@ struct lk_layer_options {
     const char     *tied; /* dense `weights: NAME`: uses the table of that embedding, transposed */
     float           rate; /* dropout: probability to drop; kept values are divided by 1 - rate */
     float           epsilon, momentum; /* norms; momentum: share of the new value in running statistics */
+    bool            over_batch;        /* batch_norm: statistics of the whole batch, not of a lane */
     int64_t         vocabulary;        /* embedding rows; 0 = from the data */
     bool            learned_positions; /* embedding */
     int64_t         heads;             /* attention */
@@ -163,6 +164,7 @@ typedef struct lk_layer_info {
     int64_t     forward_flops,
         backward_flops;       /* per sample; the multiply-adds the mathematics needs, counted as two */
     int64_t activation_bytes; /* per sample kept for backward */
+    bool    sees_batch;       /* batch_norm over the whole batch */
 } lk_layer_info;
 
 int  lk_model_n_layers(const lk_model *model);
@@ -182,7 +184,7 @@ int64_t   lk_work_bytes(const lk_work *work);
  * Forward pass. state [total_floats] in: parameters and running statistics. *output: n rows of
  * lk_model_output, owned by the work and valid until its next forward. A training work normalises by lane and
  * drops; others use running statistics. Local. Deterministic: a row's bits depend on its lane alone. Errors:
- * LK_E_DATA for indices out of range.
+ * LK_E_DATA for indices out of range. Models that see the whole batch train by whole.h.
  */
 lk_status lk_model_forward(lk_work *work, const float *state, const lk_batch *batch, const float **output);
 

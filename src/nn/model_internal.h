@@ -16,6 +16,7 @@ enum { LK_MAX_FROM = 8, LK_MAX_LAYER_SPANS = 6 };
 typedef struct lk_layer     lk_layer;
 typedef struct lk_call      lk_call;
 typedef struct lk_layer_ops lk_layer_ops;
+typedef struct lk_whole_ops lk_whole_ops;
 
 struct lk_layer {
     const lk_layer_ops *ops;
@@ -41,18 +42,25 @@ typedef struct lk_needs {
     int64_t scratch; /* during one call */
 } lk_needs;
 
+/** What layers that see the whole batch are given: rows of doubles as their lk_whole_ops say. */
+typedef struct lk_batch_rows {
+    const double *lanes; /* [lanes of the call][width], what these lanes told just before this call */
+    const double *total; /* [width], of the whole batch */
+} lk_batch_rows;
+
 /** One forward or backward call of one layer. */
 struct lk_call {
-    const lk_model *model;
-    const lk_layer *layer;
-    const lk_batch *batch;
-    int64_t         rows;
-    bool            training;
-    uint64_t        seed;
-    const float    *state;
-    const void     *x[LK_MAX_FROM]; /* inputs; int32_t for indices */
-    float          *y;
-    void           *keep, *scratch;
+    const lk_model      *model;
+    const lk_layer      *layer;
+    const lk_batch      *batch;
+    int64_t              rows;
+    bool                 training;
+    uint64_t             seed;
+    const float         *state;
+    const lk_batch_rows *known;          /* of the whole batch, only for ops with `whole` while training */
+    const void          *x[LK_MAX_FROM]; /* inputs; int32_t for indices */
+    float               *y;
+    void                *keep, *scratch;
     /* backward */
     float *d_y;              /* may be overwritten: nobody reads it afterwards */
     float *d_x[LK_MAX_FROM]; /* NULL where nobody wants it; d_x[0] may be d_y for ops that work in place */
@@ -72,12 +80,28 @@ struct lk_layer_ops {
     lk_needs (*needs)(const lk_layer *layer, int64_t rows, int lanes, bool training); /* NULL: nothing */
     lk_status (*forward)(const lk_call *call);
     void (*backward)(const lk_call *call);
+    const lk_whole_ops *whole; /* NULL: while training the layer looks no further than a lane */
+};
+
+/** Right-hand row into the left-hand one, [width] each. */
+typedef void lk_join_rows(int64_t width, double *left, const double *right);
+
+/**
+ * What lanes tell one another before forward and before backward of a training pass: one row a lane, whose first double is 0
+ * if the lane has no value; such rows are left out. whole.h has the walk.
+ */
+struct lk_whole_ops {
+    int64_t (*width)(const lk_layer *layer);
+    void (*tell)(const lk_call *call, double *rows); /* rows [lanes of the call][width] out */
+    lk_join_rows *join;
+    void (*tell_back)(const lk_call *call, double *rows); /* the same; d_y is whole and not to be changed */
+    lk_join_rows *join_back;
 };
 
 extern const lk_layer_ops lk_ops_dense, lk_ops_conv2d, lk_ops_max_pool, lk_ops_avg_pool,
     lk_ops_global_avg_pool, lk_ops_flatten, lk_ops_reshape, lk_ops_activation, lk_ops_dropout,
-    lk_ops_batch_norm, lk_ops_layer_norm, lk_ops_add, lk_ops_multiply, lk_ops_concat, lk_ops_embedding,
-    lk_ops_attention;
+    lk_ops_batch_norm, lk_ops_batch_norm_whole, lk_ops_layer_norm, lk_ops_add, lk_ops_multiply, lk_ops_concat,
+    lk_ops_embedding, lk_ops_attention;
 
 struct lk_model {
     lk_field     *inputs; /* owned */
@@ -154,5 +178,17 @@ typedef struct lk_memory_plan {
 lk_status lk_memory_plan_create(const lk_model *model, int64_t rows, int lanes, bool training,
                                 lk_memory_plan *plan);
 void      lk_memory_plan_clear(lk_memory_plan *plan);
+
+/** The walk of work.c layer by layer. `known`: for layers that see the whole batch, else not looked at. */
+lk_status    lk_work_check(const lk_work *work, const lk_batch *batch);
+lk_status    lk_work_forward_layer(lk_work *work, const float *state, const lk_batch *batch, int layer,
+                                   const lk_batch_rows *known);
+const float *lk_work_output(const lk_work *work, const lk_batch *batch);
+void         lk_work_begin_backward(lk_work *work);
+void         lk_work_backward_layer(lk_work *work, const float *state, const lk_batch *batch, float *d_output,
+                                    float *gradient, int layer, const lk_batch_rows *known);
+/** What the layer's lanes tell: before forward, or before backward where there is a d_output. */
+void lk_work_tell(lk_work *work, const float *state, const lk_batch *batch, float *d_output, int layer,
+                  double *rows);
 
 #endif

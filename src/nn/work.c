@@ -62,7 +62,8 @@ static const void *value(const lk_work *work, const lk_batch *batch, int v)
     return root < n ? batch->input[root] : at(work, &work->plan.value[root - n]);
 }
 
-static lk_call begin_call(const lk_work *work, const float *state, const lk_batch *batch, int i)
+static lk_call begin_call(const lk_work *work, const float *state, const lk_batch *batch, int i,
+                          const lk_batch_rows *known)
 {
     const lk_layer *layer = &work->model->layers[i];
     lk_call         call = {.model = work->model,
@@ -72,6 +73,7 @@ static lk_call begin_call(const lk_work *work, const float *state, const lk_batc
                             .training = work->training,
                             .seed = work->seed,
                             .state = state,
+                            .known = known,
                             .keep = at(work, &work->plan.keep[i]),
                             .scratch = at(work, &work->plan.scratch)};
     for (int f = 0; f < layer->n_from; f++) call.x[f] = value(work, batch, layer->from[f]);
@@ -79,17 +81,35 @@ static lk_call begin_call(const lk_work *work, const float *state, const lk_batc
     return call;
 }
 
-lk_status lk_model_forward(lk_work *work, const float *state, const lk_batch *batch, const float **output)
+lk_status lk_work_check(const lk_work *work, const lk_batch *batch)
 {
     lk_status st = LK_OK;
     LK_CHECK(batch->n <= work->max_rows && batch->lanes.n <= work->max_lanes, LK_E_BUG,
              "forward: %lld rows in %d lanes, the workspace holds %lld in %d", (long long)batch->n,
              batch->lanes.n, (long long)work->max_rows, work->max_lanes);
-    for (int i = 0; i < work->model->n_layers; i++) {
-        lk_call call = begin_call(work, state, batch, i);
-        LK_TRY(call.layer->ops->forward(&call));
-    }
-    *output = value(work, batch, work->model->n_inputs + work->model->n_layers - 1);
+done:
+    return st;
+}
+
+lk_status lk_work_forward_layer(lk_work *work, const float *state, const lk_batch *batch, int layer,
+                                const lk_batch_rows *known)
+{
+    lk_call call = begin_call(work, state, batch, layer, known);
+    return call.layer->ops->forward(&call);
+}
+
+const float *lk_work_output(const lk_work *work, const lk_batch *batch)
+{
+    return value(work, batch, work->model->n_inputs + work->model->n_layers - 1);
+}
+
+lk_status lk_model_forward(lk_work *work, const float *state, const lk_batch *batch, const float **output)
+{
+    lk_status st = LK_OK;
+    LK_TRY(lk_work_check(work, batch));
+    for (int i = 0; i < work->model->n_layers; i++)
+        LK_TRY(lk_work_forward_layer(work, state, batch, i, NULL));
+    *output = lk_work_output(work, batch);
 done:
     return st;
 }
@@ -129,12 +149,21 @@ static void aim(lk_work *work, float *d_output, lk_call *call, float *wait[LK_MA
     }
 }
 
-static void backward_layer(lk_work *work, const float *state, const lk_batch *batch, float *d_output,
-                           float *gradient, int i)
+void lk_work_tell(lk_work *work, const float *state, const lk_batch *batch, float *d_output, int i,
+                  double *rows)
+{
+    const lk_whole_ops *ops = work->model->layers[i].ops->whole;
+    lk_call             call = begin_call(work, state, batch, i, NULL);
+    if (d_output) call.d_y = gradient_of(work, d_output, work->model->n_inputs + i);
+    (d_output ? ops->tell_back : ops->tell)(&call, rows);
+}
+
+void lk_work_backward_layer(lk_work *work, const float *state, const lk_batch *batch, float *d_output,
+                            float *gradient, int i, const lk_batch_rows *known)
 {
     float          *wait[LK_MAX_FROM];
     const lk_layer *layer = &work->model->layers[i];
-    lk_call         call = begin_call(work, state, batch, i);
+    lk_call         call = begin_call(work, state, batch, i, known);
     call.d_y = gradient_of(work, d_output, work->model->n_inputs + i);
     call.gradient = gradient;
     call.written = work->written;
@@ -144,18 +173,24 @@ static void backward_layer(lk_work *work, const float *state, const lk_batch *ba
         if (wait[f]) lk_vec_add(call.rows * lk_shape_count(&layer->in[f]), wait[f], call.d_x[f], wait[f]);
 }
 
-lk_status lk_model_backward(lk_work *work, const float *state, const lk_batch *batch, float *d_output,
-                            float *gradient, lk_span_hook *on_span, void *context)
+void lk_work_begin_backward(lk_work *work)
 {
     const lk_model *model = work->model;
     int             n = model->n_inputs + model->n_layers;
     memset(work->written, 0, (size_t)model->spans.n_spans * sizeof *work->written);
     memset(work->value_done, 0, (size_t)n * sizeof *work->value_done);
     work->value_done[work->plan.d_root[n - 1]] = true;
+}
+
+lk_status lk_model_backward(lk_work *work, const float *state, const lk_batch *batch, float *d_output,
+                            float *gradient, lk_span_hook *on_span, void *context)
+{
+    const lk_model *model = work->model;
+    lk_work_begin_backward(work);
     for (int i = model->n_layers - 1; i >= 0; i--) {
         const lk_layer *layer = &model->layers[i];
         if (!layer->trains) continue;
-        backward_layer(work, state, batch, d_output, gradient, i);
+        lk_work_backward_layer(work, state, batch, d_output, gradient, i, NULL);
         for (int s = 0; on_span && s < layer->n_spans; s++)
             if (work->plan.last_user[layer->span[s]] == i) on_span(context, layer->span[s]);
         if (on_span && layer->n_spans == 0) on_span(context, -1);
