@@ -1,5 +1,5 @@
 # The promise: the same bits on any rank count, hosts and restart. pairs.txt is a choice of launches with every pair of
-# values of two factors; scripts/soak.sh ranks runs them all.
+# values of two factors; scripts/soak.sh ranks runs them all. more.txt has launches of models beside those.
 function(lk_bits name script)
   lk_add_shell_test(bits_${name} ${CMAKE_CURRENT_SOURCE_DIR}/bits/${script}.sh ${ARGN} LABELS lockstep TIMEOUT 300 PROCESSORS 2)
 endfunction()
@@ -9,5 +9,7 @@ foreach(model mlp cnn resnet8)
   endforeach()
   lk_bits(${model}_resume resume ${model} 2 7 64)
 endforeach()
+lk_bits(resnet8-whole_adagrad matrix resnet8-whole adagrad)
+lk_bits(resnet8-whole_resume resume resnet8-whole 2 7)
 lk_bits(pairs_are_complete factors check ${CMAKE_CURRENT_SOURCE_DIR}/bits/pairs.txt)
 lk_bits(control control)

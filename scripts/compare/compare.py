@@ -215,7 +215,8 @@ def losses(row):
 
     Adam divides by the root of second moments near zero, so in the first steps rounding moves a weight by the whole rate;
     of networks with batch norm that shows in the losses, also between PyTorch and PyTorch. ResNet-8 is therefore checked
-    by gradient descent, with batch norm over a lane in both programs.
+    by gradient descent, with batch norm over a lane in both programs; `whole`: over the batch in both, which is PyTorch as it
+    comes.
     """
     row.prepare()
     lanes = max(8, 2 ** ((row.batch // 32).bit_length() - 1))
@@ -225,6 +226,9 @@ def losses(row):
     ours = lockstep_losses(row, *descent)
     theirs = torch_losses(row, [*part, *(["--descent"] if descent else ["--fused"])])
     result = {"lockstep": ours, "torch": theirs, "difference": difference(ours, theirs)}
+    if row.kind == "resnet8":
+        whole = [f"model.batch_norm_{i}.over=batch" for i in range(1, 10)]
+        result["whole"] = difference(lockstep_losses(row, *descent, *whole), torch_losses(row, ["--descent"]))
     adam = torch_losses(row, [*part, "--fused"]) if descent else theirs
     spread = torch_losses(row, ["--ddp", "--fused", *("--lanes", lanes // row.args.ranks)[:len(part)]])
     return {**result, "rounding": difference(adam, spread), "adam": difference(lockstep_losses(row), adam)}

@@ -240,6 +240,10 @@ lk_status lk_scaling_steps(lk_session *session, const lk_run_options *options, c
     LK_TRY(lk_comm_layout(session->comm, &options->comm));
     LK_TRY(lk_comm_agree(session->comm, LK_ALLOC((int64_t)p * 2 * (STEP + 1), &it.values)));
     LK_TRY(add_variant(&it, how->weak ? "weak" : "strong", session->comm, options, how->weak ? p : 1));
+    LK_CHECK(!how->samples || !lk_model_sees_batch(it.variants[0].run->model), LK_E_CONFIG,
+             "samples for the event model: it knows nothing of the meetings inside a step that batch_norm: "
+             "{over: batch} "
+             "asks for, and would promise too much; leave the file out, or write batch_norm: {over: lane}");
     if (how->copies) LK_TRY(add_copies(&it, options));
     LK_TRY(measure(&it));
     LK_TRY(report(&it, &csv));

@@ -133,6 +133,7 @@ static void fill_layer(const lk_setting *layer, lk_pool *pool, lk_layer_options 
     out->rate = number(layer, "rate");
     out->epsilon = number(layer, "epsilon");
     out->momentum = number(layer, "momentum");
+    out->over_batch = lk_setting_is(lk_setting_get(layer, "over"), "batch");
     out->vocabulary = count(layer, "vocabulary");
     out->learned_positions = lk_setting_is(lk_setting_get(layer, "positions"), "learned");
     out->heads = count(layer, "heads");

@@ -127,12 +127,9 @@ static const foreign_name foreign_names[] = {
     {"model", "BatchNormalization", "batch_norm", NULL},
     {"model", "bn", "batch_norm", NULL},
     {"model", "SyncBatchNorm", NULL,
-     "write batch_norm: it normalises within a lane, on any number of ranks; train.lanes=1 makes that the "
-     "whole "
-     "batch, on one rank"},
-    {"over", "batch", NULL,
-     "statistics are those of a lane; fewer and larger lanes (train.lanes) bring them nearer to the batch's, "
-     "train.lanes=1 makes them the batch's, on one rank"},
+     "write batch_norm: {over: batch}: it normalises over the whole batch of all ranks; plain batch_norm "
+     "does so "
+     "within a lane"},
     {"model", "LayerNormalization", "layer_norm", NULL},
     {"model", "ln", "layer_norm", NULL},
     {"model", "MultiheadAttention", "attention", NULL},

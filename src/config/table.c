@@ -197,14 +197,19 @@ static const lk_option table[] = {
     FLOAT("model.dropout.rate", NULL, 0, 1, .flags = REQUIRED | MAIN | BELOW, .help = "Probability to drop."),
     NAME("dropout"),
     FROM("dropout"),
-    LAYER("batch_norm", .help = "Normalises each channel over the samples of a lane, then scale and shift."),
+    LAYER("batch_norm",
+          .help =
+              "Normalises each channel over the samples of a lane or of the batch, then scale and shift."),
     FLOAT("model.batch_norm.momentum", "0.1", 0, 1, .flags = ABOVE,
           .help = "Share of the new value in the running statistics, as PyTorch (Keras counts the other "
                   "share: 0.99)."),
     FLOAT("model.batch_norm.epsilon", "1e-5", 0, 1, .flags = ABOVE,
           .help = "Added to the variance (Keras: 1e-3)."),
-    WORD("model.batch_norm.over", "lane", "lane",
-         .help = "Samples that are normalised together: those of a lane."),
+    WORD("model.batch_norm.over", "lane", "lane|batch",
+         .help =
+             "Samples that are normalised together: those of a lane, or of the whole batch over all ranks "
+             "(PyTorch: SyncBatchNorm), for which ranks meet twice a layer and step and keep all lanes in "
+             "memory."),
     NAME("batch_norm"),
     FROM("batch_norm"),
     LAYER("layer_norm", .help = "Normalises each sample over its last axis, then scale and shift."),

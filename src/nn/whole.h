@@ -18,6 +18,8 @@
 
 /** True if a layer sees the whole batch while training: lk_model_forward of a training work is not enough then. */
 bool lk_model_sees_batch(const lk_model *model);
+/** The widest row that its lanes share: doubles, 0 if none sees the batch. */
+int64_t lk_model_row_width(const lk_model *model);
 
 /**
  * Makes the rows of all lanes known to all ranks. rows [lanes][width], in: those of this rank's lanes; out: all. *well, in:
@@ -50,9 +52,7 @@ typedef struct lk_whole lk_whole;
 lk_status lk_whole_create(const lk_model *model, const lk_whole_options *options, lk_whole **out);
 void      lk_whole_destroy(lk_whole **whole);
 /** Workspaces, gradients and rows of this rank. */
-int64_t lk_whole_bytes(const lk_whole *whole);
-/** The widest row that will be shared: doubles a lane. */
-int64_t  lk_model_row_width(const lk_model *model);
+int64_t  lk_whole_bytes(const lk_whole *whole);
 int      lk_whole_n_parts(const lk_whole *whole);
 lk_part *lk_whole_part(lk_whole *whole, int part);
 

@@ -83,8 +83,9 @@ void lk_report_header(lk_run *run, lk_str *text)
                   (long long)spans->n_parameters, flops_text(run->flops_sample, flops));
     lk_str_append(text, "memory      ");
     if (info.window_bytes) lk_str_printf(text, "%s shared per host, ", bytes_text(info.window_bytes, shared));
-    lk_str_printf(text, "%s activations per rank\n",
-                  bytes_text(lk_work_bytes(run->work) + lk_work_bytes(run->evaluate_work), own));
+    lk_str_printf(text, "%s activations%s per rank\n",
+                  bytes_text(run->work_bytes + lk_work_bytes(run->evaluate_work), own),
+                  run->whole ? " and gradients" : "");
 }
 
 /* Ranks beyond the lanes compute nothing in a step. Both ways out are other results, which is why no number
@@ -110,17 +111,25 @@ enum { LANE_ROWS_FOR_STATISTICS = 16 };
 
 static void warn_of_thin_batch_norm(const lk_run *run, lk_str *text)
 {
-    long long lanes = run->options->lanes, rows = run->options->batch_size / lanes;
-    if (rows >= LANE_ROWS_FOR_STATISTICS) return;
+    long long batch = run->options->batch_size, lanes = run->options->lanes, rows = batch / lanes;
     for (int i = 0; i < lk_model_n_layers(run->model); i++) {
         lk_layer_info info;
         lk_model_layer(run->model, i, &info);
         if (strcmp(info.kind, "batch_norm") != 0) continue;
-        lk_str_printf(text,
-                      "batch_norm '%s' normalises over the samples of a lane, and a lane has only %lld: its "
-                      "statistics will be noisy. Ways out: a larger train.batch_size, fewer train.lanes (now "
-                      "%lld), or layer_norm\n",
-                      info.name, rows, lanes);
+        if ((info.sees_batch ? batch : rows) >= LANE_ROWS_FOR_STATISTICS) continue;
+        if (info.sees_batch)
+            lk_str_printf(text,
+                          "batch_norm '%s' normalises over the batch, and a batch has only %lld samples: its "
+                          "statistics "
+                          "will be noisy. Ways out: a larger train.batch_size, or layer_norm\n",
+                          info.name, batch);
+        else
+            lk_str_printf(
+                text,
+                "batch_norm '%s' normalises over the samples of a lane, and a lane has only %lld: its "
+                "statistics will be noisy. Ways out: a larger train.batch_size, fewer train.lanes (now "
+                "%lld), batch_norm: {over: batch}, or layer_norm\n",
+                info.name, rows, lanes);
         return;
     }
 }

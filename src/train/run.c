@@ -199,18 +199,65 @@ done:
     return st;
 }
 
+/* Groups follow each other through one workspace. */
+static lk_status create_work(lk_run *run, int64_t rows, int group)
+{
+    lk_status st = LK_OK;
+    LK_TRY(lk_work_create(run->model, rows, group, true, run->options->seed, &run->work));
+    LK_TRY(LK_ALLOC(rows * lk_shape_count(lk_model_output(run->model)), &run->d_output));
+    LK_TRY(LK_ALLOC(1, &run->view));
+    run->work_bytes = lk_work_bytes(run->work);
+done:
+    return st;
+}
+
+/* All groups are alive at once. */
+static lk_status create_whole(lk_run *run, int64_t rows, int group)
+{
+    lk_status        st = LK_OK;
+    lk_whole_options whole = {.lanes = (int)run->options->lanes,
+                              .n_parts = lk_reduce_n_groups(run->reduce),
+                              .max_rows = rows,
+                              .max_lanes = group,
+                              .seed = run->options->seed,
+                              .share = lk_run_share_rows,
+                              .context = run};
+    LK_TRY(lk_lane_rows_create(run->comm, whole.lanes, lk_model_row_width(run->model), &run->lane_rows));
+    LK_TRY(lk_whole_create(run->model, &whole, &run->whole));
+    LK_TRY(LK_ALLOC(whole.n_parts, &run->view));
+    run->work_bytes = lk_whole_bytes(run->whole) + lk_lane_rows_bytes(run->lane_rows);
+done:
+    return st;
+}
+
 /* What a rank may find no memory for alone. Local. */
 static lk_status create_buffers(lk_run *run, const lk_stream_options *stream, int group)
 {
     lk_status st = LK_OK;
     int64_t   rows = group * lane_rows(run->options);
     LK_TRY(lk_stream_create(run->data, stream, &run->stream));
-    LK_TRY(lk_work_create(run->model, rows, group, true, run->options->seed, &run->work));
-    LK_TRY(LK_ALLOC(rows * lk_shape_count(lk_model_output(run->model)), &run->d_output));
+    if (lk_model_sees_batch(run->model))
+        LK_TRY(create_whole(run, rows, group));
+    else
+        LK_TRY(create_work(run, rows, group));
     LK_TRY(LK_ALLOC(group * run->n_columns, &run->rows));
     LK_TRY(LK_ALLOC(run->n_columns, &run->epoch_sums));
-    LK_TRY(LK_ALLOC(1, &run->view));
 done:
+    return st;
+}
+
+/* Ranks with more lanes need more workspaces: the header prints the most. Collective. */
+static lk_status share_work_bytes(lk_run *run)
+{
+    lk_status st = LK_OK;
+    double    mine = (double)run->work_bytes, *all = NULL;
+    if (!run->whole) return LK_OK;
+    LK_TRY(lk_comm_agree(run->comm, LK_ALLOC(lk_comm_size(run->comm), &all)));
+    LK_TRY(lk_comm_allgather(run->comm, &mine, 1, all));
+    for (int r = 0; r < lk_comm_size(run->comm); r++)
+        if ((int64_t)all[r] > run->work_bytes) run->work_bytes = (int64_t)all[r];
+done:
+    lk_free(&all);
     return st;
 }
 
@@ -240,6 +287,7 @@ static lk_status prepare_training(lk_run *run)
                                 .prefetch = true};
     LK_TRY(share_blocks(run, &stream));
     LK_TRY(lk_comm_agree(run->comm, create_buffers(run, &stream, group)));
+    LK_TRY(share_work_bytes(run));
 done:
     return st;
 }
@@ -297,6 +345,8 @@ void lk_run_destroy(lk_run **run)
     lk_stream_destroy(&r->stream);
     lk_window_destroy(&r->blocks);
     lk_work_destroy(&r->work);
+    lk_whole_destroy(&r->whole);
+    lk_lane_rows_destroy(&r->lane_rows);
     lk_work_destroy(&r->evaluate_work);
     lk_reduce_destroy(&r->reduce);
     for (int i = 0; i < LK_RUN_MAX_METRICS; i++) lk_metric_destroy(&r->metrics[i]);

@@ -8,8 +8,10 @@
 #define LK_TRAIN_RUN_H
 
 #include "checkpoint/checkpoint.h"
+#include "comm/lane_rows.h"
 #include "comm/window.h"
 #include "lockstep/train.h"
+#include "nn/whole.h"
 #include "train/options.h"
 #include "train/phase.h"
 #include "train/watchdog.h"
@@ -60,12 +62,15 @@ typedef struct lk_run {
     int                   n_columns;
     lk_reduce            *reduce; /* NULL where nothing is trained */
     lk_stream            *stream;
-    lk_window            *blocks; /* what the streams of a host share, or NULL */
-    lk_work              *work;
+    lk_window            *blocks;     /* what the streams of a host share, or NULL */
+    lk_work              *work;       /* of one group of lanes, as is d_output; NULL where there is a whole */
+    lk_whole             *whole;      /* of all groups, for models that see the whole batch, else NULL */
+    lk_lane_rows         *lane_rows;  /* what its lanes tell all ranks, or NULL */
+    int64_t               work_bytes; /* of one or the other, the most of any rank */
     float                *d_output;   /* [rows of a group, output] */
     double               *rows;       /* [lanes of a group][n_columns] */
     double               *epoch_sums; /* [n_columns] sums of the epoch so far */
-    lk_batch_view        *view;
+    lk_batch_view        *view;       /* of the group at work; [groups] where there is a whole */
     lk_work              *evaluate_work;
     float                *evaluate_state; /* state of a run without reduction (eval, predict), owned */
     lk_progress           progress;
@@ -100,6 +105,9 @@ void lk_run_initial(lk_run *run);
 
 /** State buffer in use: [total_floats]. */
 float *lk_run_state(lk_run *run);
+
+/** Makes rows of doubles, one a lane, known to all ranks: whole.h's hook, context is the run. Collective. */
+lk_status lk_run_share_rows(void *run, double *rows, int64_t width, bool *well);
 
 /** One step. `flags` in: this rank's; out: or-ed over all ranks. *loss: mean of the batch. Collective. */
 lk_status lk_run_step(lk_run *run, unsigned *flags, double *loss);

@@ -30,7 +30,7 @@ variant() { # MODEL OPTIMIZER: tail of the epoch, then options
     mlp/sgd) echo "5 $often;train.lanes=64" ;;
     cnn/adagrad) echo "5 $often;train.lanes=12" ;;
     resnet8/rmsprop) echo "43 $often;train.lanes=5" ;;
-    mlp/rmsprop | mlp/adamw | resnet8/adagrad | resnet8/adam) echo "5 $often" ;;
+    mlp/rmsprop | mlp/adamw | resnet8/adagrad | resnet8/adam | resnet8-whole/adagrad) echo "5 $often" ;;
     *) echo "43 $often" ;;
     esac
 }

@@ -22,10 +22,10 @@ make_data() { # TAIL
     echo "$file"
 }
 
-# train NP DIR MODEL OPTIMIZER [options]: the shipped configuration on small data: 63 steps, three epoch ends. NP 0: without
-# a launcher. Standard output goes to DIR.out, standard error to DIR.err.
+# train NP DIR MODEL OPTIMIZER [options]: the shipped configuration on small data: 63 steps, three epoch ends; resnet8-whole
+# has its batch norms over the batch. NP 0: without a launcher. Standard output goes to DIR.out, standard error to DIR.err.
 train() {
-    local np=$1 to=$2 model=$3 optimizer=$4 tail options data option
+    local np=$1 to=$2 model=$3 optimizer=$4 tail options data option norm
     shift 4
     read -r tail options <<<"$(variant "$model" "$optimizer")"
     data=$(make_data "$tail")
@@ -38,7 +38,10 @@ train() {
     */rmsprop) set -- --set "optimizer={rmsprop: {momentum: 0.5}}" "$@" ;;
     *) set -- --set "optimizer={$optimizer: {}}" "$@" ;;
     esac
-    set -- train "$LK_SOURCE/data/fashion-mnist/$model.yaml" "$@"
+    if [ "$model" = resnet8-whole ]; then
+        for norm in 1 2 3 4 5 6 7 8 9; do set -- --set "model.batch_norm_$norm.over=batch" "$@"; done
+    fi
+    set -- train "$LK_SOURCE/data/fashion-mnist/${model%-whole}.yaml" "$@"
     if [ "$np" = 0 ]; then
         "$LOCKSTEP" "$@" >>"$to.out" 2>>"$to.err"
     else

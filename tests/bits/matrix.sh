@@ -1,9 +1,9 @@
 #!/bin/bash
-# matrix.sh MODEL OPTIMIZER [all]: each launch of tests/bits/pairs.txt (or each there is) ends in the bits of one process
+# matrix.sh MODEL OPTIMIZER [all]: each launch of tests/bits/pairs.txt and more.txt (or each there is) ends in the bits of one process
 # without a launcher, says what that says, and took the ways that are to be proven: by the counters, in each step.
 . "$(dirname "$0")/lib.sh"
 model=$1 optimizer=$2 verdict=0
-cases() { if [ "${3-}" = all ]; then all_cases; else cat "$LK_SOURCE/tests/bits/pairs.txt"; fi | grep "^$1 $2 "; }
+cases() { if [ "${3-}" = all ]; then all_cases; else cat "$LK_SOURCE"/tests/bits/{pairs,more}.txt; fi | grep "^$1 $2 "; }
 # Counters are printed by rank 0, which is on the first host.
 took_its_ways() { # DIR NP HOSTS
     local first=$2

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 model=$1 from=$2
 shift 2
-case $model in resnet8) optimizer=sgd ;; *) optimizer=adam ;; esac # as shipped
+case $model in resnet8*) optimizer=sgd ;; *) optimizer=adam ;; esac # as shipped
 train 0 "$work/one" "$model" "$optimizer" || failed "$work/one" "$model without a launcher"
 
 # The first part: STOP is touched once the run has a step behind it; where it stops depends on the machine and does not matter.

@@ -1,4 +1,5 @@
-# losses.sh ROW: the first 20 losses of a row of scripts/compare agree with PyTorch's to 1e-4, from the same initial weights.
+# losses.sh ROW: the first 20 losses of a row of scripts/compare agree with PyTorch's to 1e-4, from the same initial weights;
+# those of ResNet-8 also with batch norm over the whole batch, against stock PyTorch.
 . "$(dirname "$0")/../cli/lib.sh"
 python=$LK_SOURCE/.venv/bin/python
 [ -x "$python" ] || { echo "skipped: no virtual environment; scripts/venv.sh makes one"; exit 77; }
@@ -8,3 +9,6 @@ run "$python" "$LK_SOURCE/scripts/compare/compare.py" --lockstep "$LOCKSTEP" --d
 exits 0
 difference=$(json_of difference "$1/losses.json")
 awk -v d="$difference" 'BEGIN { exit !(d != "" && d + 0 <= 1e-4) }' || fail "the losses of $1 differ by $difference"
+whole=$(json_of whole "$1/losses.json")
+case $1 in resnet8*) awk -v d="$whole" 'BEGIN { exit !(d != "" && d + 0 <= 1e-4) }' || fail "over the batch they differ by $whole" ;; esac
+echo "$1: $difference${whole:+, batch norm over the batch: $whole}"

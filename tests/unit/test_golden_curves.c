@@ -9,7 +9,7 @@
 
 #include "kernels/kernels.h"
 #include "loss/loss.h"
-#include "nn/model.h"
+#include "nn/whole.h"
 #include "optim/optim.h"
 
 enum {
@@ -18,6 +18,7 @@ enum {
     LANE_ROWS = 8,
     ROWS = LANES * LANE_ROWS,
     BATCHES = 4,
+    PARTS = 2,
     PIXELS = 784,
     CLASSES = 10
 };
@@ -136,7 +137,8 @@ static const lk_layer_options RESNET8[] = {
 /** A model, its buffers and its golden losses. */
 typedef struct course {
     lk_model *model;
-    lk_work  *work;
+    lk_work  *work;  /* NULL where there is a whole */
+    lk_whole *whole; /* in two groups of lanes */
     lk_loss  *loss;
     float    *state, *gradient, *moment, *x, *d_output;
     lk_golden golden;
@@ -153,7 +155,12 @@ static void course_open(course *own, const char *name, const lk_layer_options *l
     *own = (course){.rate = rate.values[0], .golden = lk_golden_read(file, name, "loss")};
     assert_int_equal(own->golden.n, STEPS);
     assert_ok(lk_model_create(&(lk_model_options){layers, n_layers}, &input, 1, CLASSES, &own->model));
-    assert_ok(lk_work_create(own->model, ROWS, LANES, true, 1, &own->work));
+    lk_whole_options whole = {
+        .lanes = LANES, .n_parts = PARTS, .max_rows = ROWS / PARTS, .max_lanes = LANES / PARTS};
+    if (lk_model_sees_batch(own->model))
+        assert_ok(lk_whole_create(own->model, &whole, &own->whole));
+    else
+        assert_ok(lk_work_create(own->model, ROWS, LANES, true, 1, &own->work));
     assert_ok(lk_loss_create(&(lk_loss_options){.kind = LK_LOSS_SOFTMAX_CROSS_ENTROPY},
                              lk_model_output(own->model), &target, &own->loss));
     const lk_span_table *table = lk_model_spans(own->model);
@@ -169,6 +176,7 @@ static void course_open(course *own, const char *name, const lk_layer_options *l
 static void course_close(course *own)
 {
     lk_work_destroy(&own->work);
+    lk_whole_destroy(&own->whole);
     lk_model_destroy(&own->model);
     lk_loss_destroy(&own->loss);
     lk_free(&own->state);
@@ -177,6 +185,42 @@ static void course_close(course *own)
     lk_free(&own->x);
     lk_free(&own->d_output);
     lk_golden_clear(&own->golden);
+}
+
+/** Gradient of the batch, and the lanes' sums of losses. */
+static void lane_wise_pass(course *own, const lk_batch *batch, double *sums)
+{
+    const float *output;
+    assert_ok(lk_model_forward(own->work, own->state, batch, &output));
+    assert_ok(lk_loss_eval(own->loss, output, batch, own->d_output, sums, 3));
+    assert_ok(lk_model_backward(own->work, own->state, batch, own->d_output, own->gradient, NULL, NULL));
+}
+
+/** The same with the batch in two groups that see each other. */
+static void whole_pass(course *own, const lk_batch *batch, double *sums)
+{
+    const int64_t start[] = {0, LANE_ROWS, 2 * LANE_ROWS};
+    lk_batch      half[PARTS];
+    const void   *inputs[PARTS], *targets[PARTS];
+    for (int k = 0; k < PARTS; k++) {
+        half[k] = *batch;
+        half[k].n = start[2];
+        half[k].lanes = (lk_lanes){2 * k, 2, start};
+        inputs[k] = (const float *)batch->input[0] + k * start[2] * PIXELS;
+        targets[k] = (const int32_t *)batch->target[0] + k * start[2];
+        half[k].input = &inputs[k];
+        half[k].target = &targets[k];
+        lk_whole_part(own->whole, k)->batch = &half[k];
+    }
+    assert_ok(lk_whole_forward(own->whole, own->state, LK_OK));
+    for (int k = 0; k < PARTS; k++) {
+        lk_part *part = lk_whole_part(own->whole, k);
+        assert_ok(lk_loss_eval(own->loss, part->output, &half[k], part->d_output, sums + 2 * 3 * k, 3));
+    }
+    assert_ok(lk_whole_backward(own->whole, own->state, LK_OK));
+    for (int64_t i = 0; i < lk_model_spans(own->model)->total_floats; i++)
+        own->gradient[i] =
+            lk_whole_part(own->whole, 0)->gradient[i] + lk_whole_part(own->whole, 1)->gradient[i];
 }
 
 /** One step; returns the mean loss before it. The gradient of span `scaled` is multiplied by `factor` first.
@@ -189,7 +233,6 @@ static double one_step(course *own, int step, int scaled, float factor)
     int32_t              y[ROWS];
     const void          *inputs[] = {own->x}, *targets[] = {y};
     double               sums[LANES * 3], loss = 0, weight = 0;
-    const float         *output;
     lk_batch             batch = {.n = ROWS,
                                   .lanes = {0, LANES, start},
                                   .n_inputs = 1,
@@ -201,9 +244,7 @@ static double one_step(course *own, int step, int scaled, float factor)
 
     fill_batch((uint32_t)(step % BATCHES), own->x, y);
     for (int i = 0; i < ROWS; i++) sample[i] = i;
-    assert_ok(lk_model_forward(own->work, own->state, &batch, &output));
-    assert_ok(lk_loss_eval(own->loss, output, &batch, own->d_output, sums, 3));
-    assert_ok(lk_model_backward(own->work, own->state, &batch, own->d_output, own->gradient, NULL, NULL));
+    (own->whole ? whole_pass : lane_wise_pass)(own, &batch, sums);
     for (int lane = 0; lane < LANES; lane++) {
         weight += sums[3 * lane + LK_SUM_WEIGHT];
         loss += sums[3 * lane + LK_SUM_LOSS];
@@ -275,12 +316,23 @@ static void resnet8_follows_pytorch(void **state)
     FOLLOW("resnet8", RESNET8, 1e-4, 27);
 }
 
+static void resnet8_with_norms_over_the_batch_follows_pytorch(void **state)
+{
+    (void)state;
+    lk_layer_options layers[sizeof RESNET8 / sizeof *RESNET8];
+    memcpy(layers, RESNET8, sizeof layers);
+    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++)
+        layers[i].over_batch = layers[i].kind == LK_LAYER_BATCH_NORM;
+    FOLLOW("resnet8_whole", layers, 1e-4, 27);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mlp_follows_pytorch),
         cmocka_unit_test(cnn_follows_pytorch),
         cmocka_unit_test(resnet8_follows_pytorch),
+        cmocka_unit_test(resnet8_with_norms_over_the_batch_follows_pytorch),
     };
     return lk_kernels_select("auto") == LK_OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }
