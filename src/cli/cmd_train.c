@@ -9,12 +9,18 @@
 
 #include "cli.h"
 
-static volatile sig_atomic_t stop_asked;
+static volatile sig_atomic_t stop_asked, session_started;
 
-/* One flag, nothing else: it rides on the next reduction, so that all ranks stop at the same step. A second
- * signal is the system's again, so that nobody has to wait for a run that does not answer. */
+/*
+ * One flag, nothing else: it rides on the next reduction, so that all ranks stop at the same step. A second
+ * signal is the system's again, so that nobody has to wait for a run that does not answer.
+ *
+ * While MPI starts there is no step and nothing to save, and a rank that was ended before it came here would be waited for in
+ * vain: who ends the ranks one by one (SIGTERM, Ctrl-C) ends this one at once. SIGUSR1 asks, as ever.
+ */
 static void ask_to_stop(int number)
 {
+    if (!session_started && (number == SIGTERM || number == SIGINT)) _exit(lk_status_exit_code(LK_STOPPED));
     stop_asked = 1;
     if (number != SIGUSR1) signal(number, SIG_DFL);
 }
@@ -184,10 +190,11 @@ int cmd_train(int argc, char **argv)
     if (st == LK_OK && line.help) return cli_help("train");
     if (st == LK_OK) st = check_options(&options, &line);
     if (st != LK_OK) return cli_fail(NULL, st);
-    /* Starting MPI on many nodes takes its time: a signal meanwhile asks for a stop at the first step. */
+    /* Starting MPI on many nodes takes its time: SIGUSR1 meanwhile asks for a stop at the first step. */
     install_handlers();
     if (lk_launcher_rank() == 0) options.job_end = lk_batch_job_end();
     st = cli_session_start(&session);
+    session_started = 1;
     if (st == LK_OK) st = train_all(session, &options, &line);
     return cli_end(&session, st, NULL);
 }

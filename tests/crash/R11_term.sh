@@ -42,3 +42,19 @@ echo "mpirun waits 2 s: exit code $code after $took ms, stopped at step $at"
 [ -n "$at" ] && [ -f "waited/checkpoints/step-$(printf %08d "$at").h5" ] || fail "no checkpoint of the step it stopped at: $(tail -3 ranks)"
 ends_whole waited 4
 grep -q "^resume      of step $at of" err || fail "it did not go on from step $at"
+unset OMPI_MCA_odls_base_sigkill_timeout
+
+# While MPI starts it waits for ranks that may never come: here rank 1 is only a sleep. TERM to rank 0 ends the job at once.
+printf '#!/bin/sh\n[ "$OMPI_COMM_WORLD_RANK" = 0 ] || exec sleep 300\nexec "%s" "$@"\n' "$LOCKSTEP" >half.sh && chmod +x half.sh
+# shellcheck disable=SC2046
+"$mpi" 2 ./half.sh $(arguments begun) >out 2>err </dev/null &
+launcher=$!
+until [ -n "$(ranks_of begun)" ]; do sleep 0.02; done
+sleep 0.5
+began=$(now_ms)
+kill -TERM "$(ranks_of begun)"
+ended
+exits 75
+[ $took -lt 10000 ] || fail "the job took $took ms to end"
+[ ! -e begun ] || fail "a run directory without a run"
+echo "TERM while MPI starts: 75 after $took ms"
