@@ -11,6 +11,7 @@
 #include "comm/tile.h"
 #include "core/alloc.h"
 #include "core/clock.h"
+#include "kernels/own.h"
 
 /* ---- create ---- */
 
@@ -528,7 +529,7 @@ static void update(lk_reduce *reduce, lk_lockstep *it, const lk_factors *factors
     bool   shared = lk_comm_host_ranks(reduce->comm, lk_comm_host(reduce->comm)) > 1;
     for (int t = it->first_tile; t < it->end_tile; t++) {
         const lk_tile *tile = &reduce->tiles[t];
-        if (shared) lk_tile_own(tile->count, reduce->state + tile->offset);
+        if (shared) lk_own_lines(tile->count, reduce->state + tile->offset);
         lk_reduce_update_tile(reduce, tile, tile_sum(it, t, tile->offset), factors, hook, context);
     }
     reduce->info.update_s += lk_clock_seconds() - start;

@@ -3,8 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernels/own.h"
-
 /*
  * The same C compiled for wider vectors: every clone's result has the same bits. This file is compiled with
  * contraction of a * b + c where the CPU has it: the only products here are squares of floats in double,
@@ -96,11 +94,6 @@ double lk_tile_squares(int64_t n, const float *x)
 double lk_tile_add_squares(int64_t n, const float *a, const float *b, float *y)
 {
     return add_squares(n, a, b, y);
-}
-
-void lk_tile_own(int64_t n, float *x)
-{
-    lk_own_lines(n, x);
 }
 
 int64_t lk_tile_count_bad(int64_t n, const float *x)

@@ -16,9 +16,6 @@ double lk_tile_squares(int64_t n, const float *x);
 /** lk_tile_add and the squares of y in one pass, with the bits of both. y may be a or b. */
 double lk_tile_add_squares(int64_t n, const float *a, const float *b, float *y);
 
-/** lk_own_lines (kernels/own.h) of a tile that other ranks read in the last step. */
-void lk_tile_own(int64_t n, float *x);
-
 /** How many values are infinite or NaN. */
 int64_t lk_tile_count_bad(int64_t n, const float *x);
 

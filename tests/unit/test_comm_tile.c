@@ -3,6 +3,7 @@
 #include "comm/tile.h"
 
 #include "core/rng.h"
+#include "kernels/own.h"
 #include "lk_test.h"
 
 enum { MOST = 4096 + 40, SHORT = 140 };
@@ -94,7 +95,7 @@ static void owning_changes_no_bit(void **state)
         fill();
         if (n > 16) a[16] = NAN;
         memcpy(want, a, sizeof want);
-        lk_tile_own(n, a);
+        lk_own_lines(n, a);
         assert_memory_equal(a, want, sizeof want);
     }
 }
