@@ -50,7 +50,7 @@ mpich() {
     local compiler launcher
     compiler=$(command -v mpicc.mpich) && launcher=$(command -v mpirun.mpich) ||
         { echo "no MPICH here (Debian packages mpich, libmpich-dev)"; return 77; }
-    build "$logs/mpich" -DCMAKE_BUILD_TYPE=Release -DMPI_C_COMPILER="$compiler" &&
+    build "$logs/mpich" -DCMAKE_BUILD_TYPE=Release -DMPI_C_COMPILER="$compiler" -DLK_MPI_TIMEOUT=1800 &&
         { ldd "$logs/mpich/lockstep" | grep libmpich >/dev/null || { echo "linked another MPI"; return 1; }; } &&
         LK_MPIRUN=$launcher ctest --test-dir "$logs/mpich" -R '^test_mpi_.*_np[1-4]$' --timeout 600 --no-tests=error \
             --output-on-failure && scripts/build.sh build &&

@@ -1,5 +1,4 @@
-# Where an MPI spins instead of yielding (MPICH), ranks that outnumber the cores take minutes.
-lk_add_mpi_test(test_mpi_exactness mpi/test_mpi_exactness.c LABELS exactness TIMEOUT 600)
+lk_add_mpi_test(test_mpi_exactness mpi/test_mpi_exactness.c LABELS exactness)
 lk_add_mpi_test(test_mpi_whole mpi/test_mpi_whole.c LABELS lockstep TIMEOUT 120)
 lk_add_mpi_test(test_mpi_allocations mpi/test_mpi_allocations.c)
 # The same without a launcher: nobody's allocations, HDF5's and the C library's included.

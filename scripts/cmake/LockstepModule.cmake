@@ -75,6 +75,9 @@ function(lk_add_mpi_test name)
   if(NOT ARG_RANKS)
     set(ARG_RANKS 1 2 3 4)
   endif()
+  if(LK_MPI_TIMEOUT) # seconds, where an MPI spins instead of yielding: ranks that outnumber the cores then take minutes
+    set(ARG_TIMEOUT ${LK_MPI_TIMEOUT})
+  endif()
   lk_test_program(${name} ${ARG_UNPARSED_ARGUMENTS})
   foreach(ranks ${ARG_RANKS})
     add_test(NAME ${name}_np${ranks}
