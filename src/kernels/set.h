@@ -6,6 +6,7 @@
 #define LK_KERNELS_SET_H
 
 #include "kernels/conv.h"
+#include "kernels/fold.h"
 #include "kernels/vec.h"
 
 typedef enum lk_tile_flags {
@@ -21,17 +22,21 @@ typedef enum lk_tile_flags {
 /**
  * One register tile: c[i][j] = finish(sum over segments s and l < k of a[s next_a + i row_a + l col_a] *
  * b[s next_b + l ldb + j]), every element one chain of fmaf in the order (s, l). Rows of b are read in whole
- * vectors: they must be readable up to the tile's width; only `cols` columns are stored. merges: the chain's
- * value is the right child of as many nodes of the lane tree; their left children, whole tiles of `vectors`
- * vectors a row, stand at left, left - LK_TILE_FLOATS, ... and are added in this order.
+ * vectors: they must be readable up to the tile's width; only `cols` columns are stored. Only calls of one segment
+ * have `ahead`: lines that are asked for meanwhile, two for each l.
+ *
+ * With `lanes` (a plan of lk_fold_plan) l runs over the rows of these lanes one after the other, in place of k and
+ * segments: every lane is a chain of its own, and their values are folded along the tree. `stack` then has room for
+ * one tile a level of the tree.
  */
 typedef struct lk_tile_call {
-    const float *a, *b, *bias, *left, *ahead;
-    float       *c;
-    int64_t      row_a, col_a, next_a;
-    int64_t      ldb, next_b, k, ldc, ahead_step;
-    float        alpha, beta;
-    int          segments, cols, merges, flags;
+    const float        *a, *b, *bias, *ahead;
+    float              *c, *stack;
+    const lk_fold_leaf *lanes;
+    int64_t             row_a, col_a, next_a;
+    int64_t             ldb, next_b, k, ldc, ahead_step;
+    float               alpha, beta;
+    int                 segments, n_lanes, cols, flags;
 } lk_tile_call;
 
 /* Floats: rows at multiples of it fall into one set of a first-level cache of 4 KB a way and drive each other

@@ -99,29 +99,14 @@ static void tile_of_node(const node_work *node, int high, int vectors, const lk_
                          const float *next)
 {
     _Alignas(64) float stack[STACK_TILES * LK_TILE_FLOATS];
-    const int          width = vectors * lk_set->lanes;
-    int                depth = 0;
+    lk_tile_call       t = *call;
+    t.lanes = node->leaves;
+    t.n_lanes = node->n_leaves;
+    t.stack = stack;
     /* Other ranks may have read the slab; at the end of the arithmetic the wait would only begin. */
-    for (int r = 0; r < high; r++) lk_own_lines(call->cols, call->c + r * call->ldc);
-    for (int r = 0; next && r < high; r++) lk_ask_lines(2 * lk_set->lanes, next + r * call->ldc);
-    for (int i = 0; i < node->n_leaves; i++) {
-        const lk_fold_leaf *leaf = &node->leaves[i];
-        const bool          last = i == node->n_leaves - 1;
-        lk_tile_call        t = *call;
-        t.a += (leaf->first - node->first) * t.col_a;
-        t.b += (leaf->first - node->first) * t.ldb;
-        t.k = leaf->rows;
-        t.merges = leaf->merges;
-        t.left = stack + (depth - 1) * LK_TILE_FLOATS;
-        depth -= t.merges;
-        if (!last) {
-            t.c = stack + depth * LK_TILE_FLOATS;
-            t.ldc = t.cols = width;
-            t.flags = 0;
-        }
-        lk_set->tile(high, vectors, &t);
-        depth++;
-    }
+    for (int r = 0; r < high; r++) lk_own_lines(t.cols, t.c + r * t.ldc);
+    for (int r = 0; next && r < high; r++) lk_ask_lines(2 * lk_set->lanes, next + r * t.ldc);
+    lk_set->tile(high, vectors, &t);
 }
 
 /*
@@ -134,7 +119,7 @@ static void node_block(const node_work *node, int64_t units, int64_t column, int
     const weight_work *w = node->all;
     const int64_t      tiles = tiles_of(units), full = 2 * lk_set->lanes;
     lk_tile_call       t = *target;
-    t.row_a = t.segments = 1;
+    t.row_a = 1;
     t.beta = 1.0f;
     for (int64_t from = 0, some; from < cols; from += some) {
         some = least(BLOCK_PANELS * full, cols - from);
