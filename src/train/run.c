@@ -9,9 +9,10 @@
 #include "core/log.h"
 #include "kernels/kernels.h"
 
-/* Rows of neighbouring lanes share one call while their activations stay in a cache of this size: bits do not
- * depend on it, only the share of time spent waiting for memory does. */
-enum { GROUP_ACTIVATION_BYTES = 24 << 20, GROUP_ROWS_MOST = 256 };
+/* Rows of neighbouring lanes share one call while their activations stay in a cache of GROUP_ACTIVATION_BYTES, or take
+ * no more room than GROUP_GRADIENTS gradients: one group more packs all weights again and writes, keeps and adds a
+ * gradient more. Bits do not depend on it, only the share of time spent waiting for memory does. */
+enum { GROUP_ACTIVATION_BYTES = 24 << 20, GROUP_GRADIENTS = 4, GROUP_ROWS_MOST = 256 };
 
 /* The root's transform as the bytes that a checkpoint would hold, and back. */
 static lk_status pack_transform(const lk_transform *transform, void **bytes, size_t *size)
@@ -152,9 +153,11 @@ static int lanes_in_group(const lk_run *run)
         lk_model_layer(run->model, i, &info);
         bytes += info.activation_bytes;
     }
-    int lanes = 1;
+    int64_t gradients = GROUP_GRADIENTS * lk_model_spans(run->model)->total_floats * (int64_t)sizeof(float);
+    int64_t most = gradients > GROUP_ACTIVATION_BYTES ? gradients : GROUP_ACTIVATION_BYTES;
+    int     lanes = 1;
     while (2 * lanes <= run->options->lanes && 2 * lanes * rows <= GROUP_ROWS_MOST &&
-           2 * lanes * rows * bytes <= GROUP_ACTIVATION_BYTES)
+           2 * lanes * rows * bytes <= most)
         lanes *= 2;
     return lanes;
 }
