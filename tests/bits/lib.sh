@@ -80,7 +80,8 @@ equal() {
 }
 
 failed() { # DIR WHAT
-    echo "FAILED: $2" >&2
+    local code=$?
+    echo "FAILED with exit code $code: $2" >&2
     tail -20 "$1.err" >&2
     return 1
 }
