@@ -18,7 +18,7 @@ while read -r _ _ np n_hosts evaluate; do
     train "$np" "$to" "$model" "$optimizer" --set "comm.ranks_per_host=$(layout "$np" "$n_hosts")" --set "evaluate.by=$evaluate" </dev/null ||
         { failed "$to" "$what" || verdict=1; continue; }
     grep -q "^ranks  *$np on $n_hosts host" "$to.err" || { failed "$to" "another layout than $what" || verdict=1; }
-    took_its_ways "$to" "$np" "$n_hosts" || { grep "^reduced" "$to.err"; failed "$to" "not by window and exchange: $what" || verdict=1; }
+    took_its_ways "$to" "$np" "$n_hosts" || { grep "^reduced" "$to.err" || true; failed "$to" "not by window and exchange: $what" || verdict=1; }
     equal "$work/one" "$to" "$what" || verdict=1
     rm -rf "$to"
 done < <(cases "$@")
