@@ -17,10 +17,9 @@ enum { USER_BLOCK = 512, FORMAT = 2 };
 static const char MAGIC[] = "LOCKSTEP ";
 
 struct lk_checkpoint_writer {
-    lk_h5  *file;  /* owned until sealed */
-    char   *image; /* owned once sealed */
-    size_t  size;
-    int64_t step;
+    lk_h5      *file;  /* owned until sealed */
+    lk_h5_image image; /* owned; empty until sealed */
+    int64_t     step;
 };
 
 struct lk_checkpoint {
@@ -48,10 +47,16 @@ lk_status lk_checkpoint_begin(lk_checkpoint_writer **out)
     lk_status st = LK_OK;
     *out = NULL;
     LK_TRY(LK_ALLOC(1, out));
-    LK_TRY(lk_h5_create_image(&(*out)->file));
+    LK_TRY(lk_h5_create_image(NULL, &(*out)->file));
 done:
     if (st != LK_OK) lk_checkpoint_abandon(out);
     return st;
+}
+
+lk_status lk_checkpoint_begin_again(lk_checkpoint_writer *writer)
+{
+    if (writer->file) return lk_fail(LK_E_BUG, "checkpoint: begun again before it was sealed");
+    return lk_h5_create_image(&writer->image, &writer->file);
 }
 
 lk_h5 *lk_checkpoint_file(lk_checkpoint_writer *writer)
@@ -92,18 +97,17 @@ done:
 
 lk_status lk_checkpoint_seal(lk_checkpoint_writer *writer, int64_t step)
 {
-    lk_status st = LK_OK;
-    void     *image = NULL;
-    char      hex[33], header[USER_BLOCK] = "";
+    lk_status          st = LK_OK;
+    const lk_h5_image *image = &writer->image;
+    char               hex[33], header[USER_BLOCK] = "";
     LK_TRY(lk_h5_put_int(writer->file, "/", "format", FORMAT));
-    LK_TRY(lk_h5_take_image(&writer->file, &image, &writer->size));
-    writer->image = image;
+    LK_TRY(lk_h5_take_image(&writer->file, &writer->image));
     writer->step = step;
-    LK_CHECK(writer->size > USER_BLOCK, LK_E_BUG, "checkpoint: an image of %zu bytes", writer->size);
-    hash_image(writer->image, writer->size, FORMAT, step, hex);
-    snprintf(header, sizeof header, "%s%d\nsize %zu\nxxh3 %s\nstep %lld\n", MAGIC, FORMAT, writer->size, hex,
+    LK_CHECK(image->size > USER_BLOCK, LK_E_BUG, "checkpoint: an image of %zu bytes", image->size);
+    hash_image(image->bytes, image->size, FORMAT, step, hex);
+    snprintf(header, sizeof header, "%s%d\nsize %zu\nxxh3 %s\nstep %lld\n", MAGIC, FORMAT, image->size, hex,
              (long long)step);
-    memcpy(writer->image, header, USER_BLOCK);
+    memcpy(image->bytes, header, USER_BLOCK);
 done:
     return st;
 }
@@ -112,19 +116,19 @@ lk_status lk_checkpoint_commit(const lk_checkpoint_writer *writer, const char *p
 {
     char  temporary[PATH_MAX];
     char *slash;
-    if (!writer->image) return lk_fail(LK_E_BUG, "checkpoint %s: not sealed", path);
+    if (!writer->image.bytes) return lk_fail(LK_E_BUG, "checkpoint %s: not sealed", path);
     snprintf(temporary, sizeof temporary, "%s", path);
     slash = strrchr(temporary, '/');
     /* One fixed name: safe under the run's lock, and a left-over is overwritten by the next write. */
     snprintf(slash ? slash + 1 : temporary, 8, ".new");
-    return lk_atomic_write(path, temporary, writer->image, writer->size);
+    return lk_atomic_write(path, temporary, writer->image.bytes, writer->image.size);
 }
 
 void lk_checkpoint_abandon(lk_checkpoint_writer **writer)
 {
     if (!*writer) return;
     lk_h5_abandon(&(*writer)->file);
-    lk_free(&(*writer)->image);
+    lk_free(&(*writer)->image.bytes);
     lk_free(writer);
 }
 

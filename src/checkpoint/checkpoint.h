@@ -17,6 +17,8 @@
 typedef struct lk_checkpoint_writer lk_checkpoint_writer;
 
 lk_status lk_checkpoint_begin(lk_checkpoint_writer **out);
+/** A sealed image that nobody needs any more gives way to another one, in its memory. */
+lk_status lk_checkpoint_begin_again(lk_checkpoint_writer *writer);
 /** The file being built: callers put what they own under /model, /optimizer, /state, /input, /history,
  * /config ... */
 lk_h5 *lk_checkpoint_file(lk_checkpoint_writer *writer);

@@ -126,13 +126,16 @@ static void *grow_image(void *memory, size_t size, H5FD_file_image_op_t operatio
 {
     lk_h5_image *image = context;
     size_t       room = size + size / 2, page = (size_t)2 << 20;
+    char *larger = memory ? memory : image->bytes; /* none yet: HDF5 begins in what an old image has left */
     (void)operation;
-    if (size <= image->room) return memory;
-    char *larger = realloc(memory, room);
-    if (!larger) return NULL;
-    size_t skip = (page - (uintptr_t)larger % page) % page;
-    if (skip + page <= room) (void)madvise(larger + skip, room - skip, MADV_HUGEPAGE);
-    image->room = room;
+    if (size > image->room) {
+        larger = realloc(larger, room);
+        if (!larger) return NULL;
+        size_t skip = (page - (uintptr_t)larger % page) % page;
+        if (skip + page <= room) (void)madvise(larger + skip, room - skip, MADV_HUGEPAGE);
+        image->room = room;
+    }
+    image->bytes = NULL;
     return larger;
 }
 
@@ -158,10 +161,14 @@ static herr_t leave_image(void *context)
 }
 
 /* So that the image is the memory HDF5 wrote it to, not a copy. */
-static lk_status own_image(lk_h5 *file)
+static lk_status own_image(lk_h5 *file, lk_h5_image *old)
 {
     lk_status st = LK_ALLOC(1, &file->image);
     if (st != LK_OK) return st;
+    if (old) {
+        *file->image = *old;
+        *old = (lk_h5_image){0};
+    }
     H5FD_file_image_callbacks_t calls = {.image_realloc = grow_image,
                                          .image_free = keep_image,
                                          .udata_copy = same_image,
@@ -172,7 +179,8 @@ static lk_status own_image(lk_h5 *file)
     return st;
 }
 
-static lk_status core_file(const char *label, const void *bytes, size_t size, lk_h5 **out)
+/* Of these bytes; NULL: a new one, in the memory of `old` if there is one. */
+static lk_status core_file(const char *label, const void *bytes, size_t size, lk_h5_image *old, lk_h5 **out)
 {
     lk_status st = LK_OK;
     lk_h5    *file = NULL;
@@ -186,7 +194,7 @@ static lk_status core_file(const char *label, const void *bytes, size_t size, lk
         H5Pset_file_image(file->access, (void *)(uintptr_t)bytes, size);
         /* HDF5 refuses an image under the name of a file that exists, so it gets one that cannot. */
         file->file = H5Fopen("/dev/null/image", H5F_ACC_RDONLY, file->access);
-    } else if ((st = own_image(file)) == LK_OK) {
+    } else if ((st = own_image(file, old)) == LK_OK) {
         hid_t create = H5Pcreate(H5P_FILE_CREATE);
         H5Pset_userblock(create, USER_BLOCK);
         file->file = H5Fcreate(label, H5F_ACC_TRUNC, create, file->access);
@@ -206,12 +214,12 @@ done:
 
 lk_status lk_h5_open_image(const void *bytes, size_t size, const char *label, lk_h5 **out)
 {
-    return core_file(label, bytes, size, out);
+    return core_file(label, bytes, size, NULL, out);
 }
 
-lk_status lk_h5_create_image(lk_h5 **out)
+lk_status lk_h5_create_image(lk_h5_image *old, lk_h5 **out)
 {
-    return core_file("image", NULL, 0, out);
+    return core_file("image", NULL, 0, old, out);
 }
 
 lk_status lk_h5_create(const char *path, lk_h5 **out)
@@ -243,12 +251,11 @@ static void drop_image(lk_h5_image **image)
     lk_free(image);
 }
 
-lk_status lk_h5_take_image(lk_h5 **file, void **bytes, size_t *size)
+lk_status lk_h5_take_image(lk_h5 **file, lk_h5_image *out)
 {
     lk_status    st = LK_OK;
     lk_h5_image *image = NULL;
-    *bytes = NULL;
-    *size = 0;
+    *out = (lk_h5_image){0};
     lk_h5_lock();
     H5Fflush((*file)->file, H5F_SCOPE_GLOBAL);
     /* HDF5 counts what lies behind the user block. */
@@ -264,8 +271,8 @@ lk_status lk_h5_take_image(lk_h5 **file, void **bytes, size_t *size)
     LK_TRY(lk_h5_close(file));
     LK_CHECK(image->bytes && image->room >= (size_t)n + USER_BLOCK, LK_E_BUG,
              "an image of %zu bytes, %zd wanted", image->room, n + USER_BLOCK);
-    *bytes = image->bytes;
-    *size = (size_t)n + USER_BLOCK;
+    image->size = (size_t)n + USER_BLOCK;
+    *out = *image;
     image->bytes = NULL;
 done:
     drop_image(&image);

@@ -20,9 +20,17 @@ lk_status lk_h5_open(const char *path, lk_h5 **out);
 /** Read-only from memory (borrowed until close). */
 lk_status lk_h5_open_image(const void *bytes, size_t size, const char *label, lk_h5 **out);
 lk_status lk_h5_create(const char *path, lk_h5 **out); /* a new file; an existing one is truncated */
-lk_status lk_h5_create_image(lk_h5 **out);             /* in memory */
-/** Flushes and gives the image to the caller (lk_free), then closes. */
-lk_status lk_h5_take_image(lk_h5 **file, void **bytes, size_t *size);
+/** A file made in memory. */
+typedef struct lk_h5_image {
+    char  *bytes; /* owned: lk_free */
+    size_t size;  /* of the file */
+    size_t room;  /* allocated */
+} lk_h5_image;
+/** In memory, in that of `old`, which is empty afterwards: pages that are new to the process take longer than what is copied into
+ * them. NULL: in new memory. */
+lk_status lk_h5_create_image(lk_h5_image *old, lk_h5 **out);
+/** Flushes and gives the image to the caller, then closes. */
+lk_status lk_h5_take_image(lk_h5 **file, lk_h5_image *image);
 lk_status lk_h5_close(lk_h5 **file); /* reports a failed flush */
 void      lk_h5_abandon(lk_h5 **file);
 

@@ -9,17 +9,11 @@
 
 enum { LK_H5_KEPT = 8 };
 
-/** Memory that a file is made in; HDF5 fills it, and who takes the image owns it. */
-typedef struct lk_h5_image {
-    char  *bytes; /* owned once HDF5 has closed the file */
-    size_t room;
-} lk_h5_image;
-
 struct lk_h5 {
     char         label[512]; /* what messages call the file */
     hid_t        file;
     hid_t        access; /* property list of the file's driver, or -1 */
-    lk_h5_image *image;  /* owned; NULL: not made in memory */
+    lk_h5_image *image;  /* owned; NULL: not made in memory. HDF5 has its bytes while the file is open */
     /* Datasets that are read again and again stay open: finding one costs more than reading a small chunk. */
     struct {
         char *path; /* owned; NULL: free */

@@ -67,7 +67,7 @@ static lk_status make_image(lk_loop *l, lk_checkpoint_writer **image)
 {
     lk_status             st = LK_OK;
     lk_run               *run = l->run;
-    lk_checkpoint_writer *writer = NULL;
+    lk_checkpoint_writer *writer = lk_saver_spare(l->saver);
     double                before = run->progress.seconds;
     int64_t               bytes[LK_RUN_LOGS];
     lk_rundir_lengths(l->request->rundir, bytes);
@@ -75,7 +75,7 @@ static lk_status make_image(lk_loop *l, lk_checkpoint_writer **image)
     run->progress.jsonl_bytes = bytes[LK_RUN_LOG_JSONL];
     run->progress.csv_bytes = bytes[LK_RUN_LOG_CSV];
     run->progress.seconds = lk_loop_run_seconds(l);
-    LK_TRY(lk_checkpoint_begin(&writer));
+    LK_TRY(writer ? lk_checkpoint_begin_again(writer) : lk_checkpoint_begin(&writer));
     LK_TRY(lk_state_save(run, l->request->config_text, &l->history, writer));
     *image = writer;
     writer = NULL;

@@ -17,13 +17,16 @@ enum { GROUP_ACTIVATION_BYTES = 24 << 20, GROUP_GRADIENTS = 4, GROUP_ROWS_MOST =
 /* The root's transform as the bytes that a checkpoint would hold, and back. */
 static lk_status pack_transform(const lk_transform *transform, void **bytes, size_t *size)
 {
-    lk_status st = LK_OK;
-    lk_h5    *image = NULL;
-    LK_TRY(lk_h5_create_image(&image));
-    LK_TRY(lk_transform_save(transform, image, "/input"));
-    LK_TRY(lk_h5_take_image(&image, bytes, size));
+    lk_status   st = LK_OK;
+    lk_h5      *file = NULL;
+    lk_h5_image image = {0};
+    LK_TRY(lk_h5_create_image(NULL, &file));
+    LK_TRY(lk_transform_save(transform, file, "/input"));
+    LK_TRY(lk_h5_take_image(&file, &image));
+    *bytes = image.bytes;
+    *size = image.size;
 done:
-    lk_h5_abandon(&image);
+    lk_h5_abandon(&file);
     return st;
 }
 

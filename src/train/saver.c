@@ -13,7 +13,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 
-enum { FAILED_WRITES_MOST = 3 };
+enum { FAILED_WRITES_MOST = 3, SPARE_MOST = 4 };
 
 typedef struct image {
     lk_checkpoint_writer *writer; /* owned; NULL: none */
@@ -26,11 +26,13 @@ struct lk_saver {
     char                  best_path[PATH_MAX];
     char                  path[PATH_MAX];
     int                   keep, logs[LK_SAVER_LOGS];
-    image                 now;              /* in flight */
-    lk_checkpoint_writer *unsaved_best;     /* owned; failed or overtaken before, goes first */
-    bool                  running;          /* then all above is the helper's */
-    image                 next;             /* waits for the one in flight */
-    lk_checkpoint_writer *next_best;        /* owned; a best image that `next` has overtaken */
+    image                 now;               /* in flight */
+    lk_checkpoint_writer *unsaved_best;      /* owned; failed or overtaken before, goes first */
+    bool                  running;           /* then all above is the helper's */
+    image                 next;              /* waits for the one in flight */
+    lk_checkpoint_writer *next_best;         /* owned; a best image that `next` has overtaken */
+    lk_checkpoint_writer *spare[SPARE_MOST]; /* owned; needed no more, their memory is for the next ones */
+    int                   n_spare;
     bool                  overtaken;        /* said already */
     double                began;            /* the write in flight */
     double                seconds, slowest; /* of the last write; of the slowest one so far */
@@ -119,9 +121,19 @@ static bool start_thread(lk_saver *saver)
 
 /* ---- the main thread ---- */
 
+/* Its memory stays for the next image. No more stay than were needed at the same time, so the peak is the same. */
+static void retire(lk_saver *saver, lk_checkpoint_writer **writer)
+{
+    if (*writer && saver->n_spare < SPARE_MOST) {
+        saver->spare[saver->n_spare++] = *writer;
+        *writer = NULL;
+    }
+    lk_checkpoint_abandon(writer);
+}
+
 static void settle(lk_saver *saver)
 {
-    lk_checkpoint_abandon(&saver->now.writer);
+    retire(saver, &saver->now.writer);
     if (saver->seconds > saver->slowest) saver->slowest = saver->seconds;
     saver->failed = saver->status == LK_OK ? 0 : saver->failed + 1;
 }
@@ -195,12 +207,17 @@ static void overtake(lk_saver *saver, bool best)
                     (long long)old->step, lk_clock_seconds() - saver->began);
         saver->overtaken = true;
     }
-    if (old->best || best) lk_checkpoint_abandon(&saver->next_best);
+    if (old->best || best) retire(saver, &saver->next_best);
     if (old->best && !best) {
         saver->next_best = old->writer;
         old->writer = NULL;
     }
-    lk_checkpoint_abandon(&old->writer);
+    retire(saver, &old->writer);
+}
+
+lk_checkpoint_writer *lk_saver_spare(lk_saver *saver)
+{
+    return saver->n_spare > 0 ? saver->spare[--saver->n_spare] : NULL;
 }
 
 lk_status lk_saver_put(lk_saver *saver, lk_checkpoint_writer **writer, int64_t step, bool best)
@@ -233,5 +250,6 @@ void lk_saver_destroy(lk_saver **saver)
     (void)lk_saver_wait(*saver);
     lk_checkpoint_abandon(&(*saver)->unsaved_best);
     lk_checkpoint_abandon(&(*saver)->next_best);
+    while ((*saver)->n_spare > 0) lk_checkpoint_abandon(&(*saver)->spare[--(*saver)->n_spare]);
     lk_free(saver);
 }

@@ -25,12 +25,14 @@ void lk_saver_destroy(lk_saver **saver);
 /**
  * Takes the sealed image and writes it: as best.h5 if `best`, then as step-N.h5. Never waits: while another
  * is being written this one is next, and one that was next gives way to it, with a warning the first time;
- * so at most four images are in memory. A write that failed is warned of, and the next one is tried all the
+ * so at most four images are in memory, which stays for later ones. A write that failed is warned of, and the next one is tried all the
  * same; LK_E_IO once three in a row have failed. A best image that failed or gave way is written with the
  * next one, and no step-N.h5 before it, so that a checkpoint that knows of a best step is never there
  * without it.
  */
 lk_status lk_saver_put(lk_saver *saver, lk_checkpoint_writer **writer, int64_t step, bool best);
+/** An image that is written or left out, for lk_checkpoint_begin_again; the caller's, NULL if there is none. */
+lk_checkpoint_writer *lk_saver_spare(lk_saver *saver);
 /** Starts the next write if one is over, and warns of one that has failed. Cheap: for every step. */
 void lk_saver_poll(lk_saver *saver);
 /** Waits until all that was put is durable; the status of the last write. */

@@ -215,12 +215,50 @@ static void a_lying_step_of_format_1_is_refused(void **state)
     lk_free(&bytes);
 }
 
+static size_t file_of(lk_checkpoint_writer *writer, char **bytes)
+{
+    size_t size = 0;
+    assert_ok(lk_checkpoint_put_spans(writer, "/model", &spans, 3, buffer));
+    assert_ok(lk_checkpoint_seal(writer, 12));
+    assert_ok(lk_checkpoint_commit(writer, path));
+    assert_ok(lk_file_read(path, 1 << 20, bytes, &size));
+    return size;
+}
+
+/* Whatever was in it, less or more than there will be: nothing of it shows. */
+static void used_memory_gives_the_same_file(void **state)
+{
+    static const int64_t AMOUNTS[] = {1, 3 << 18};
+    char                *fresh = NULL, *again = NULL, *before = NULL;
+    size_t               size;
+    (void)state;
+    assert_ok(LK_ALLOC(AMOUNTS[1] * 4, &before));
+    memset(before, 0xA5, (size_t)AMOUNTS[1] * 4);
+    for (int i = 0; i < 2; i++) {
+        lk_checkpoint_writer *writer;
+        assert_ok(lk_checkpoint_begin(&writer));
+        size = file_of(writer, &fresh);
+        lk_checkpoint_abandon(&writer);
+        assert_ok(lk_checkpoint_begin(&writer));
+        assert_ok(lk_h5_write(lk_checkpoint_file(writer), "/old", LK_H5_F32, 1, &AMOUNTS[i], before));
+        assert_ok(lk_checkpoint_seal(writer, 11));
+        assert_ok(lk_checkpoint_begin_again(writer));
+        assert_int_equal(file_of(writer, &again), size);
+        assert_memory_equal(again, fresh, size);
+        lk_checkpoint_abandon(&writer);
+        lk_free(&fresh);
+        lk_free(&again);
+    }
+    lk_free(&before);
+}
+
 static void an_unsealed_writer_writes_nothing(void **state)
 {
     lk_checkpoint_writer *writer;
     (void)state;
     assert_ok(lk_checkpoint_begin(&writer));
     assert_status(lk_checkpoint_commit(writer, path), LK_E_BUG);
+    assert_status(lk_checkpoint_begin_again(writer), LK_E_BUG);
     assert_false(present("step-00000012.h5"));
     lk_checkpoint_abandon(&writer);
 }
@@ -379,6 +417,7 @@ int main(void)
                                        CASE(other_shapes_are_named),
                                        CASE(strangers_are_refused),
                                        CASE(a_lying_step_of_format_1_is_refused),
+                                       CASE(used_memory_gives_the_same_file),
                                        CASE(an_unsealed_writer_writes_nothing),
                                        CASE(the_newest_good_one_is_found),
                                        CASE(prune_keeps_what_it_must),
