@@ -218,9 +218,10 @@ lk_status lk_report_event(const lk_run *run, const char *kind, const lk_scores *
     if (validation) json_object_set_new(event, "validation", scores_object(run, validation));
     json_object_set_new(event, "learning_rate", number(run->progress.rate));
     json_object_set_new(event, "gradient_norm", number(run->progress.grad_norm));
-    json_object_set_new(
-        event, "timing",
-        json_pack("{s:o, s:o}", "seconds", number(seconds), "samples_per_second", number(samples_per_s)));
+    json_object_set_new(event, "timing",
+                        json_pack("{s:o, s:o, s:o}", "seconds", number(seconds), "samples_per_second",
+                                  number(samples_per_s), "checkpoint_seconds",
+                                  number(run->phases.seconds[LK_PHASE_CHECKPOINT])));
     return dump(event, JSON_COMPACT, text);
 }
 

@@ -15,7 +15,8 @@ void lk_report_warnings(const lk_run *run, lk_str *text);
 void lk_report_epoch(const lk_run *run, double epoch, double epochs, const lk_scores *train,
                      const lk_scores *validation, double samples_per_s, double eta_s, lk_str *text);
 
-/** One object for metrics.jsonl; timing apart. validation may be NULL. */
+/** One object for metrics.jsonl; timing apart, with what steps have waited for checkpoints since this start: each for its copy,
+ * the one at the start for the disk too. validation may be NULL. */
 lk_status lk_report_event(const lk_run *run, const char *kind, const lk_scores *train,
                           const lk_scores *validation, double seconds, double samples_per_s, lk_str *text);
 void      lk_report_csv_header(const lk_run *run, lk_str *text);
