@@ -69,7 +69,7 @@ R14_bad_data_bytes EVERY=1
 R15_two_jobs_one_directory STARTS=50
 R17_determinism REPEATS=20
 R18_format_age
-writing_delays_no_step
+writing_delays_no_step EPOCHS=40
 LIST
     echo "$((total - bad)) of $total tests of failures passed in full (seed $seed)"
     return $((bad > 0))
