@@ -4,74 +4,27 @@
  */
 #include "../golden/golden.h"
 
-#include "core/rng.h"
-#include "kernels/kernels.h"
+#include "lk_test_model.h"
 #include "nn/whole.h"
 
-#define LAYERS(...)                                                                                          \
-    (const lk_layer_options[])                                                                               \
-    {                                                                                                        \
-        __VA_ARGS__                                                                                          \
-    }
-#define COUNT(...) (int)(sizeof(LAYERS(__VA_ARGS__)) / sizeof(lk_layer_options))
-#define BODY(...)  .body = LAYERS(__VA_ARGS__), .n_body = COUNT(__VA_ARGS__)
-#define SHORT(...) .shortcut = LAYERS(__VA_ARGS__), .n_shortcut = COUNT(__VA_ARGS__)
-#define DENSE(n, act)                                                                                        \
-    {                                                                                                        \
-        .kind = LK_LAYER_DENSE, .units = (n), .activation = (act)                                            \
-    }
-#define CONV(n, k, s)                                                                                        \
-    {                                                                                                        \
-        .kind = LK_LAYER_CONV2D, .filters = (n), .kernel = {(k), (k)}, .stride = {(s), (s)},                 \
-        .padding = LK_PAD_SAME                                                                               \
-    }
-#define ACT(act)                                                                                             \
-    {                                                                                                        \
-        .kind = LK_LAYER_ACTIVATION, .activation = (act)                                                     \
-    }
-#define DROP                                                                                                 \
-    {                                                                                                        \
-        .kind = LK_LAYER_DROPOUT, .rate = 0.25f                                                              \
-    }
-#define NORM(over_batch_)                                                                                    \
-    {                                                                                                        \
-        .kind = LK_LAYER_BATCH_NORM, .epsilon = 1e-3f, .momentum = 0.1f, .over_batch = (over_batch_)         \
-    }
 #define WHOLE NORM(true)
-#define MODEL(name_, shape_, ...)                                                                            \
-    {                                                                                                        \
-        name_, {.name = "x", .shape = shape_}, LAYERS(__VA_ARGS__), COUNT(__VA_ARGS__)                       \
-    }
-#define SHAPE(...)                                                                                           \
-    {                                                                                                        \
-        sizeof((int[]){__VA_ARGS__}) / sizeof(int),                                                          \
-        {                                                                                                    \
-            __VA_ARGS__                                                                                      \
-        }                                                                                                    \
-    }
-
-typedef struct model_case {
-    const char             *name;
-    lk_field                input;
-    const lk_layer_options *layers;
-    int                     n_layers;
-} model_case;
 
 static const model_case CASES[] = {
-    MODEL("in place", SHAPE(6), DENSE(8, LK_ACT_NONE), WHOLE, ACT(LK_ACT_SIGMOID), DROP, WHOLE,
+    MODEL("in place", VECTOR, DENSE(8, LK_ACT_NONE), WHOLE, ACT(LK_ACT_SIGMOID), DROP, WHOLE,
           ACT(LK_ACT_TANH), DENSE(3, LK_ACT_NONE)),
-    MODEL("first and last", SHAPE(6), WHOLE, DENSE(5, LK_ACT_TANH), WHOLE),
-    MODEL(
-        "resnet", SHAPE(6, 5, 2), CONV(4, 3, 1), WHOLE, ACT(LK_ACT_TANH),
-        {.kind = LK_LAYER_RESIDUAL,
-         BODY(CONV(6, 3, 2), WHOLE, ACT(LK_ACT_SIGMOID), CONV(6, 3, 1), NORM(false)),
-         SHORT(CONV(6, 1, 2), WHOLE)},
-        ACT(LK_ACT_TANH),
-        {.kind = LK_LAYER_REPEAT, .times = 2, BODY({.kind = LK_LAYER_RESIDUAL, BODY(CONV(6, 3, 1), WHOLE)})},
-        {.kind = LK_LAYER_GLOBAL_AVG_POOL}, DENSE(3, LK_ACT_NONE)),
+    MODEL("first and last", VECTOR, WHOLE, DENSE(5, LK_ACT_TANH), WHOLE),
+    MODEL("resnet", IMAGE, CONV(4, 3, 1, LK_ACT_NONE), WHOLE, ACT(LK_ACT_TANH),
+          {.kind = LK_LAYER_RESIDUAL,
+           BODY(CONV(6, 3, 2, LK_ACT_NONE), WHOLE, ACT(LK_ACT_SIGMOID), CONV(6, 3, 1, LK_ACT_NONE),
+                NORM(false)),
+           SHORT(CONV(6, 1, 2, LK_ACT_NONE), WHOLE)},
+          ACT(LK_ACT_TANH),
+          {.kind = LK_LAYER_REPEAT,
+           .times = 2,
+           BODY({.kind = LK_LAYER_RESIDUAL, BODY(CONV(6, 3, 1, LK_ACT_NONE), WHOLE)})},
+          {.kind = LK_LAYER_GLOBAL_AVG_POOL}, DENSE(3, LK_ACT_NONE)),
 };
-enum { N_CASES = sizeof CASES / sizeof *CASES, ROWS = 11, LANES = 4, WIDEST = 64 };
-static const int64_t STARTS[LANES + 1] = {0, 3, 3, 4, ROWS}; /* an empty lane and one of a single row */
+enum { N_CASES = sizeof CASES / sizeof *CASES, WIDEST = 64 };
 
 /* Lanes in groups that are nodes of the tree: how many lanes each group has. */
 typedef struct grouping {
@@ -84,19 +37,13 @@ enum { N_GROUPINGS = sizeof GROUPINGS / sizeof *GROUPINGS };
 typedef struct fixture {
     lk_model    *model;
     lk_whole    *whole;
-    float       *state, *gradient, *aim, *old;
+    float       *state, *gradient, *aim;
     const float *x; /* [rows, width] borrowed */
     int64_t      width, sample[ROWS];
     const void  *input[LANES][1];
     int64_t      start[LANES][LANES + 1];
     lk_batch     batch[LANES];
 } fixture;
-
-static float noise(int purpose, int64_t i)
-{
-    lk_rng rng = lk_rng_make(7, LK_RNG_TEST, purpose, 0, 0);
-    return 2 * lk_rng_uniform(&rng, (uint64_t)i) - 1;
-}
 
 static void cut(fixture *f, const int64_t *starts, const grouping *groups)
 {
@@ -126,11 +73,8 @@ static void setup_model(fixture *f, const lk_field *input, const lk_layer_option
             outputs = ROWS * lk_shape_count(lk_model_output(f->model));
     assert_ok(LK_ALLOC(floats, &f->state));
     assert_ok(LK_ALLOC(floats, &f->gradient));
-    assert_ok(LK_ALLOC(floats, &f->old));
     assert_ok(LK_ALLOC(outputs, &f->aim));
-    lk_model_init(f->model, 5, f->state);
-    for (int64_t i = 0; i < lk_model_spans(f->model)->parameter_floats; i++)
-        f->state[i] += 0.1f * noise(1, i);
+    begin_state(f->model, f->state);
     for (int64_t i = 0; i < outputs; i++) f->aim[i] = noise(2, i);
     for (int64_t i = 0; i < ROWS; i++) f->sample[i] = 100 + 3 * i;
     cut(f, starts, groups);
@@ -150,7 +94,6 @@ static void teardown(fixture *f)
     lk_model_destroy(&f->model);
     lk_free(&f->state);
     lk_free(&f->gradient);
-    lk_free(&f->old);
     lk_free(&f->aim);
 }
 
@@ -177,21 +120,23 @@ static double objective(fixture *f, float *outputs)
     return sum;
 }
 
-/* Gradients of the parts, folded along the tree. */
-static bool fold(fixture *f, int lo, int size, float *out)
+static double value_of(void *context)
 {
-    int64_t n = lk_model_spans(f->model)->total_floats;
+    return objective(context, NULL);
+}
+
+/* Gradients of the parts. */
+static test_node part_of(void *context, int lo, int size, float *out)
+{
+    fixture *f = context;
     for (int g = 0; g < lk_whole_n_parts(f->whole); g++) {
         const lk_part *part = lk_whole_part(f->whole, g);
         if (part->batch->lanes.first != lo || part->batch->lanes.n != size) continue;
-        if (part->batch->n > 0) memcpy(out, part->gradient, (size_t)n * sizeof *out);
-        return part->batch->n > 0;
+        if (part->batch->n == 0) return NODE_ABSENT;
+        memcpy(out, part->gradient, (size_t)lk_model_spans(f->model)->total_floats * sizeof *out);
+        return NODE_PRESENT;
     }
-    float *right = test_malloc((size_t)n * sizeof *right);
-    bool   l = fold(f, lo, size / 2, out), r = fold(f, lo + size / 2, size / 2, l ? right : out);
-    for (int64_t i = 0; l && r && i < n; i++) out[i] = out[i] + right[i];
-    test_free(right);
-    return l || r;
+    return NODE_HALVES;
 }
 
 static void differentiate(fixture *f, float *outputs)
@@ -205,28 +150,7 @@ static void differentiate(fixture *f, float *outputs)
                (size_t)(part->batch->n * lk_shape_count(lk_model_output(f->model))) * sizeof(float));
     }
     assert_ok(lk_whole_backward(f->whole, f->state, LK_OK));
-    assert_true(fold(f, 0, LANES, f->gradient));
-}
-
-/* Along a random direction in one span; h balances float rounding against the third derivative. */
-static double span_error(fixture *f, const lk_span *span)
-{
-    const double h = 1.5e-3;
-    double       slope = 0, length = 0, value[2];
-    float       *at = f->state + span->offset;
-    for (int64_t i = 0; i < span->count; i++) {
-        double v = (double)noise(9, i + span->offset), g = (double)f->gradient[span->offset + i];
-        slope += g * v;
-        length += g * g * v * v;
-    }
-    memcpy(f->old, at, (size_t)span->count * sizeof *at);
-    for (int side = 0; side < 2; side++) {
-        for (int64_t i = 0; i < span->count; i++)
-            at[i] = f->old[i] + (float)(side ? h : -h) * noise(9, i + span->offset);
-        value[side] = objective(f, NULL);
-    }
-    memcpy(at, f->old, (size_t)span->count * sizeof *at);
-    return fabs((value[1] - value[0]) / (2 * h) - slope) / (sqrt(length) + 0.02);
+    assert_true(fold(part_of, f, 0, LANES, n, f->gradient));
 }
 
 static void gradients_match_central_differences(void **state)
@@ -237,16 +161,9 @@ static void gradients_match_central_differences(void **state)
         for (int k = 0; k < N_GROUPINGS; k += 2) {
             fixture f;
             setup(&f, &CASES[c], &GROUPINGS[k]);
-            const lk_span_table *table = lk_model_spans(f.model);
             differentiate(&f, NULL);
-            for (int s = 0; s < table->n_spans; s++) {
-                const lk_span *span = &table->spans[s];
-                for (int64_t i = 0; i < span->count; i++) assert_true(isfinite(f.gradient[span->offset + i]));
-                if (span->kind == LK_SPAN_STATISTIC) continue;
-                double error = span_error(&f, span);
-                if (error > 1e-2) print_error("%s: %s is off by %.3g\n", CASES[c].name, span->name, error);
-                if (error > worst) worst = error;
-            }
+            worst = fmax(worst, gradient_error(CASES[c].name, lk_model_spans(f.model), f.state, f.gradient,
+                                               value_of, &f));
             teardown(&f);
         }
     print_message("largest error %.2g\n", worst);
@@ -537,12 +454,6 @@ static void passes_allocate_nothing(void **state)
     differentiate(&f, NULL);
     assert_int_equal(lk_alloc_count(), before);
     teardown(&f);
-}
-
-static int choose_kernels(void **state)
-{
-    (void)state;
-    return lk_kernels_select("auto") == LK_OK ? 0 : -1;
 }
 
 int main(void)
