@@ -1,14 +1,8 @@
 /* After warm-up a step allocates nothing: our own allocations on any number of ranks; and where no MPI was started,
  * nobody's, the C library's and HDF5's included. */
-#include "lk_test.h"
+#include "lk_test_session.h"
 
 #include <stdatomic.h>
-#include <unistd.h>
-
-#include "core/alloc.h"
-#include "core/str.h"
-#include "train/run.h"
-#include "train/session.h"
 
 /* ---- counting every allocation of the process ---- */
 
@@ -56,39 +50,24 @@ int posix_memalign(void **out, size_t alignment, size_t size)
 
 enum { SAMPLES = 200, SIDE = 8, PIXELS = SIDE * SIDE, WARM_UP = 12, STEPS = 60 };
 
-static lk_session *session;
-static char        path[256];
-
 static lk_status write_data(void)
 {
-    lk_status st = LK_OK;
-    lk_h5    *file = NULL;
-    uint8_t  *x = NULL;
-    int32_t  *y = NULL;
-    int64_t   axes[] = {SAMPLES, SIDE, SIDE, 1}, n = SAMPLES;
-    LK_TRY(LK_ALLOC(SAMPLES * PIXELS, &x));
-    LK_TRY(LK_ALLOC(SAMPLES, &y));
+    uint8_t x[SAMPLES * PIXELS];
+    int32_t y[SAMPLES];
     for (int i = 0; i < SAMPLES * PIXELS; i++) x[i] = (uint8_t)(i * 37 % 251);
     for (int i = 0; i < SAMPLES; i++) y[i] = i % 4;
-    LK_TRY(lk_h5_create(path, &file));
-    LK_TRY(lk_h5_write(file, "/train/x", LK_H5_U8, 4, axes, x));
-    LK_TRY(lk_h5_write(file, "/train/y", LK_H5_I32, 1, &n, y));
-    LK_TRY(lk_h5_close(&file));
-done:
-    lk_h5_abandon(&file);
-    lk_free(&x);
-    lk_free(&y);
-    return st;
+    return write_train(path_of("d.h5"), (test_array){LK_H5_U8, 4, {SAMPLES, SIDE, SIDE, 1}, x},
+                       (test_array){LK_H5_I32, 1, {SAMPLES}, y});
 }
 
 /* Dropout, batch norm, augmentation, clipping, an uneven last batch: 200 samples in 33s. */
-static lk_status parse(const char *reduce, const char *over, const char *optimizer, lk_config **config)
+static lk_status count(const char *reduce, const char *over, const char *optimizer, int64_t *ours,
+                       int64_t *all)
 {
-    lk_str    text;
-    lk_status st;
-    lk_str_init(&text);
-    lk_str_printf(
-        &text,
+    lk_status st = LK_OK;
+    test_run  it;
+    LK_TRY(start_run(
+        session->comm, &it,
         "lockstep: 1\nseed: 5\n"
         "data: {train: \"%s:/train\", normalise: unit, augment: [flip, {shift: 1}]}\n"
         "model:\n  - conv2d: {filters: 8, kernel: 3, padding: same, activation: relu}\n"
@@ -98,23 +77,7 @@ static lk_status parse(const char *reduce, const char *over, const char *optimiz
         "f1, confusion_matrix]\n"
         "optimizer: %s\nschedule: {cosine: {warmup: 1 epoch}}\nregularize: {l2: 1e-4}\n"
         "train: {epochs: 20, batch_size: 33, reduce: %s, clip_norm: 1}\n",
-        path, over, optimizer, reduce);
-    st = lk_config_parse(lk_str_text(&text), "test", NULL, NULL, 0, config);
-    lk_str_clear(&text);
-    return st;
-}
-
-static lk_status count(const char *reduce, const char *over, const char *optimizer, int64_t *ours,
-                       int64_t *all)
-{
-    lk_status  st = LK_OK;
-    lk_config *config = NULL;
-    lk_run    *run = NULL;
-    LK_TRY(parse(reduce, over, optimizer, &config));
-    LK_TRY(lk_run_create(session->comm, lk_config_options(config), NULL, NULL, true, &run));
-    if (lk_comm_is_root(session->comm)) lk_run_initial(run);
-    LK_TRY(lk_reduce_publish(run->reduce));
-    lk_stream_seek(run->stream, 0, 0);
+        path_of("d.h5"), over, optimizer, reduce));
     for (int i = 0; i < WARM_UP + STEPS; i++) {
         unsigned flags = 0;
         double   loss;
@@ -122,13 +85,12 @@ static lk_status count(const char *reduce, const char *over, const char *optimiz
             *ours = lk_alloc_count();
             *all = atomic_load(&all_allocations);
         }
-        LK_TRY(lk_run_step(run, &flags, &loss));
+        LK_TRY(lk_run_step(it.run, &flags, &loss));
     }
     *ours = lk_alloc_count() - *ours;
     *all = atomic_load(&all_allocations) - *all;
 done:
-    lk_run_destroy(&run);
-    lk_config_destroy(&config);
+    stop_run(&it);
     return st;
 }
 
@@ -167,21 +129,19 @@ static void the_counter_counts(void **state)
 #endif
 }
 
+static int set_up(void **state)
+{
+    if (begin_session(state) != 0) return 1;
+    /* Virtual hosts of two ranks: three and four ranks also go through the exchange. */
+    if (lk_comm_layout(session->comm, &(lk_comm_options){.ranks_per_host = 2}) != LK_OK) return 1;
+    return lk_session_agree(session, lk_session_is_root(session) ? write_data() : LK_OK) != LK_OK;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_counter_counts),
         cmocka_unit_test(steps_allocate_nothing_after_warm_up),
     };
-    if (lk_session_start(&session) != LK_OK) return 1;
-    /* Virtual hosts of two ranks: three and four ranks also go through the exchange. */
-    if (lk_comm_layout(session->comm, &(lk_comm_options){.ranks_per_host = 2}) != LK_OK) return 1;
-    int number = (int)getpid();
-    lk_session_share(session, &number, sizeof number);
-    snprintf(path, sizeof path, "allocations-%d.h5", number);
-    lk_status st = lk_session_is_root(session) ? write_data() : LK_OK;
-    int       failed = lk_session_agree(session, st) == LK_OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
-    if (lk_session_is_root(session)) unlink(path);
-    lk_session_end(&session);
-    return failed != 0;
+    return cmocka_run_group_tests(tests, set_up, end_session);
 }

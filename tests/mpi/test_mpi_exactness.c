@@ -1,18 +1,8 @@
 /* Exact global-batch mathematics: every (samples, batch size) against a serial oracle in double, lanes
  * without a row and ranks without a lane included. One process per rank count goes through all of them. */
-#include "lk_test.h"
-
-#include <unistd.h>
-
-#include "core/alloc.h"
-#include "core/str.h"
-#include "train/run.h"
-#include "train/session.h"
+#include "lk_test_session.h"
 
 enum { MOST_SAMPLES = 40, MOST_BATCH = 13, INPUTS = 3, OUTPUTS = 2, PARAMETERS = INPUTS * OUTPUTS + OUTPUTS };
-
-static lk_session *session;
-static char        folder[256];
 
 static float x_at(int64_t sample, int i)
 {
@@ -26,41 +16,13 @@ static float y_at(int64_t sample, int j)
 
 static lk_status write_dataset(int64_t n, const char *path)
 {
-    lk_status st = LK_OK;
-    lk_h5    *file = NULL;
-    float    *x = NULL, *y = NULL;
-    int64_t   x_axes[] = {n, INPUTS}, y_axes[] = {n, OUTPUTS};
-    LK_TRY(LK_ALLOC(n * INPUTS, &x));
-    LK_TRY(LK_ALLOC(n * OUTPUTS, &y));
+    float x[MOST_SAMPLES][INPUTS], y[MOST_SAMPLES][OUTPUTS];
     for (int64_t s = 0; s < n; s++) {
-        for (int i = 0; i < INPUTS; i++) x[s * INPUTS + i] = x_at(s, i);
-        for (int j = 0; j < OUTPUTS; j++) y[s * OUTPUTS + j] = y_at(s, j);
+        for (int i = 0; i < INPUTS; i++) x[s][i] = x_at(s, i);
+        for (int j = 0; j < OUTPUTS; j++) y[s][j] = y_at(s, j);
     }
-    LK_TRY(lk_h5_create(path, &file));
-    LK_TRY(lk_h5_write(file, "/train/x", LK_H5_F32, 2, x_axes, x));
-    LK_TRY(lk_h5_write(file, "/train/y", LK_H5_F32, 2, y_axes, y));
-    LK_TRY(lk_h5_close(&file));
-done:
-    lk_h5_abandon(&file);
-    lk_free(&x);
-    lk_free(&y);
-    return st;
-}
-
-static lk_status parse(const char *path, int64_t batch, const char *reduce, lk_config **config)
-{
-    lk_str    text;
-    lk_status st;
-    lk_str_init(&text);
-    lk_str_printf(&text,
-                  "lockstep: 1\nseed: 5\ndata: {train: \"%s:/train\", shuffle: none, normalise: none}\n"
-                  "model:\n  - dense: {units: %d}\nloss: mse\noptimizer: {sgd: {learning_rate: 0.01, "
-                  "momentum: 1e-30}}\n"
-                  "train: {epochs: 1, batch_size: %lld, reduce: %s}\n",
-                  path, OUTPUTS, (long long)batch, reduce);
-    st = lk_config_parse(lk_str_text(&text), "test", NULL, NULL, 0, config);
-    lk_str_clear(&text);
-    return st;
+    return write_train(path, (test_array){LK_H5_F32, 2, {n, INPUTS}, x},
+                       (test_array){LK_H5_F32, 2, {n, OUTPUTS}, y});
 }
 
 /* The mean gradient of mse over samples [first, last), in double, weights [units, inputs] then bias. */
@@ -105,23 +67,23 @@ done:
 static lk_status one_case(int64_t n, int64_t batch, const char *path, const char *reduce, double *worst,
                           bool *counted)
 {
-    lk_status  st = LK_OK;
-    lk_config *config = NULL;
-    lk_run    *run = NULL;
-    LK_TRY(parse(path, batch, reduce, &config));
-    LK_TRY(lk_run_create(session->comm, lk_config_options(config), NULL, NULL, true, &run));
-    if (lk_comm_is_root(session->comm)) lk_run_initial(run);
-    LK_TRY(lk_reduce_publish(run->reduce));
+    lk_status st = LK_OK;
+    test_run  it;
+    LK_TRY(start_run(session->comm, &it,
+                     "lockstep: 1\nseed: 5\ndata: {train: \"%s:/train\", shuffle: none, normalise: none}\n"
+                     "model:\n  - dense: {units: %d}\nloss: mse\noptimizer: {sgd: {learning_rate: 0.01, "
+                     "momentum: 1e-30}}\n"
+                     "train: {epochs: 1, batch_size: %lld, reduce: %s}\n",
+                     path, OUTPUTS, (long long)batch, reduce));
     for (int64_t first = 0; first < n; first += batch) {
         double error = 0;
-        LK_TRY(step_error(run, first, first + batch < n ? first + batch : n, &error));
+        LK_TRY(step_error(it.run, first, first + batch < n ? first + batch : n, &error));
         if (!(error <= *worst)) *worst = error;
     }
-    if (run->epoch_sums[LK_SUM_COUNT] != (double)n) *counted = false;
-    if (run->epoch_sums[LK_SUM_WEIGHT] != (double)(n * OUTPUTS)) *counted = false;
+    if (it.run->epoch_sums[LK_SUM_COUNT] != (double)n) *counted = false;
+    if (it.run->epoch_sums[LK_SUM_WEIGHT] != (double)(n * OUTPUTS)) *counted = false;
 done:
-    lk_run_destroy(&run);
-    lk_config_destroy(&config);
+    stop_run(&it);
     return st;
 }
 
@@ -130,9 +92,10 @@ static void all_sizes(const char *reduce)
     double worst = 0;
     bool   counted = true;
     for (int64_t n = 1; n <= MOST_SAMPLES; n++) {
-        char      path[300];
+        char      name[32];
         lk_status st = LK_OK;
-        snprintf(path, sizeof path, "%s/n%lld.h5", folder, (long long)n);
+        snprintf(name, sizeof name, "n%lld.h5", (long long)n);
+        const char *path = path_of(name);
         if (lk_session_is_root(session) && access(path, F_OK) != 0) st = write_dataset(n, path);
         assert_ok(lk_session_agree(session, st));
         for (int64_t batch = 1; batch <= MOST_BATCH; batch++)
@@ -157,27 +120,8 @@ static void allreduce_matches_the_serial_oracle_for_every_size(void **state)
 
 static int set_up(void **state)
 {
-    (void)state;
-    if (lk_session_start(&session) != LK_OK) return 1;
-    if (lk_session_is_root(session)) {
-        snprintf(folder, sizeof folder, "/tmp/lockstep-exactness-XXXXXX");
-        if (!mkdtemp(folder)) return 1;
-    }
-    if (lk_session_share(session, folder, sizeof folder) != LK_OK) return 1;
+    if (begin_session(state) != 0) return 1;
     return lk_comm_layout(session->comm, &(lk_comm_options){0}) != LK_OK;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    for (int n = 1; lk_session_is_root(session) && n <= MOST_SAMPLES; n++) {
-        char path[300];
-        snprintf(path, sizeof path, "%s/n%d.h5", folder, n);
-        unlink(path);
-    }
-    if (lk_session_is_root(session)) rmdir(folder);
-    lk_session_end(&session);
-    return 0;
 }
 
 int main(void)
@@ -186,5 +130,5 @@ int main(void)
         cmocka_unit_test(lockstep_matches_the_serial_oracle_for_every_size),
         cmocka_unit_test(allreduce_matches_the_serial_oracle_for_every_size),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, end_session);
 }
