@@ -19,7 +19,7 @@
 
 /* Of more than MANY_HOSTS a step takes seconds to replay: fewer replicates, of one step. */
 enum { MANY_HOSTS = 512, FEW_REPLICATES = 5 };
-enum { REPLICATES = 16, FIT_STEPS = 9, UNKNOWNS = 3, MOST_HOSTS = 4096, MOST_POINTS = 256 };
+enum { REPLICATES = 16, FIT_STEPS = 9, UNKNOWNS = 3, MOST_FACTOR = 16, MOST_HOSTS = 4096, MOST_POINTS = 256 };
 
 /* Ethernet with 1,500 bytes a packet: of 1,538 on the wire 1,448 are ours. */
 static const double TCP_SHARE = 0.941;
@@ -115,26 +115,44 @@ static double loss(projection *it, const model *m, const int *weight)
     return sum / it->fit.n_runs;
 }
 
-/* Steps along each unknown in turn, by factors that become smaller: the valley is smooth and three-dimensional. */
+/* Costs below these are nothing: exactly so, for less than a rounding of a time would still choose between events at
+ * the same time. */
+static const model LEAST = {.message_s = 1e-9, .byte_s = 1e-13};
+
+static double *unknown(model *m, int k)
+{
+    return k == 0 ? &m->share : k == 1 ? &m->message_s : &m->byte_s;
+}
+
+static model in_bounds(model m)
+{
+    if (m.share > 1) m.share = 1;
+    if (m.message_s < LEAST.message_s) m.message_s = 0;
+    if (m.byte_s < LEAST.byte_s) m.byte_s = 0;
+    return m;
+}
+
+/* Along each unknown in turn, by a factor that grows where it leads down and shrinks where it does not: the valley is
+ * smooth and three-dimensional, and its floor may be at costs of nothing. */
 static model fit_model(projection *it, const int *weight)
 {
     model  best = {.share = 0.95, .message_s = 2e-5, .byte_s = 3e-10};
-    double least = loss(it, &best, weight);
-    for (double factor = 2; factor > 1.02;) {
-        bool better = false;
-        for (int k = 0; k < 2 * UNKNOWNS; k++) {
-            model   next = best;
-            double *u = k / 2 == 0 ? &next.share : k / 2 == 1 ? &next.message_s : &next.byte_s;
-            double  by = k / 2 == 0 ? sqrt(sqrt(factor)) : factor;
-            *u *= k % 2 ? by : 1 / by;
-            if (next.share > 1) next.share = 1;
-            double now = loss(it, &next, weight);
-            if (now >= least) continue;
-            least = now;
-            best = next;
-            better = true;
+    double least = loss(it, &best, weight), factor[UNKNOWNS] = {1.2, 2, 2};
+    while (fmax(factor[0], fmax(factor[1], factor[2])) > 1.01) {
+        for (int k = 0; k < UNKNOWNS; k++) {
+            bool better = false;
+            for (int way = 0; way < 2 && !better; way++) {
+                model next = best;
+                *unknown(&next, k) *= way ? factor[k] : 1 / factor[k];
+                next = in_bounds(next);
+                double now = loss(it, &next, weight);
+                better = now < least;
+                if (!better) continue;
+                least = now;
+                best = next;
+            }
+            factor[k] = better ? fmin(factor[k] * factor[k], MOST_FACTOR) : sqrt(factor[k]);
         }
-        if (!better) factor = sqrt(factor);
     }
     return best;
 }
