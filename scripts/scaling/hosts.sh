@@ -5,9 +5,10 @@
 #   equal     2 to 4 hosts at 0.1, 0.5 and 1 Gb/s, 8 hosts at 0.1 and 0.2: layouts with K = m
 #   other     layouts with K > m, 0.1 and 0.2 Gb/s: bytes against the plan, time against the busiest host's bytes at B
 #   overlap   a backward pass of 60 ms that the exchange hides behind, 0.5 Gb/s
-#   samples RATE "HOSTS..." "SIZES" SECONDS FILE   times of every step, for lockstep scaling project
+#   samples RATE "HOSTS..." "SIZES" SECONDS FILE   times of steps, for lockstep scaling project; RATE off: no limit
 #
-# $LOCKSTEP names the program, $NETNS_TOOLS the folder of netns-hosts, which makes the hosts.
+# $LOCKSTEP names the program, $NETNS_TOOLS the folder of netns-hosts, which makes the hosts. Of samples, $BACKWARD is the backward
+# pass in ms (20), $STEPS how many steps of each run are kept (all), spread evenly.
 set -u
 fail() { echo "hosts.sh: $*" >&2; exit 1; }
 LOCKSTEP=${LOCKSTEP:-$(command -v lockstep)} || fail "no program lockstep on the path; LOCKSTEP names one"
@@ -79,11 +80,19 @@ overlap() {
             "| 500mbit | %d | %.2f | 60 | %.1f | %.1f | %.2f |\n", m, n / 1e6, 1e3 * alone, 1e3 * step, step / (0.06 + alone) }'
     done
 }
+thin() { # FILE STEPS: at most so many steps of each run, numbered anew
+    awk -F, -v OFS=, -v most="$2" '
+        FNR == 1 { if (NR == 1) print; next }
+        { run = $1 "," $2 "," $3 "," $4 }
+        NR == FNR { if ($8 >= n[run]) n[run] = $8 + 1; next }
+        n[run] > most { k = int($8 * most / n[run]); if (k == int(($8 + 1) * most / n[run])) next; $8 = k }
+        { print }' "$1" "$1"
+}
 samples() { # RATE "HOSTS..." SIZES SECONDS FILE
     local m first=1
     for m in $2; do
         exchange "$m" "$1" $((4 * m)) "$3" --seconds "$4" --backward "${BACKWARD:-20}" --samples "$work/samples.csv"
-        if [ $first = 1 ]; then cat "$work/samples.csv"; else tail -n +2 "$work/samples.csv"; fi >>"$5.part"
+        thin "$work/samples.csv" "${STEPS:-1000000}" | tail -n +$((2 - first)) >>"$5.part"
         first=0
     done
     mv "$5.part" "$5"
