@@ -527,9 +527,10 @@ static void update(lk_reduce *reduce, lk_lockstep *it, const lk_factors *factors
 {
     double start = lk_clock_seconds();
     bool   shared = lk_comm_host_ranks(reduce->comm, lk_comm_host(reduce->comm)) > 1;
+    bool   by_store = shared && !lk_prefetch_owns();
     for (int t = it->first_tile; t < it->end_tile; t++) {
         const lk_tile *tile = &reduce->tiles[t];
-        if (shared) lk_own_lines(tile->count, reduce->state + tile->offset);
+        if (by_store) lk_own_lines(tile->count, reduce->state + tile->offset);
         lk_reduce_update_tile(reduce, tile, tile_sum(it, t, tile->offset), factors, hook, context);
     }
     reduce->info.update_s += lk_clock_seconds() - start;

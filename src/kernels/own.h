@@ -6,6 +6,7 @@
 #ifndef LK_KERNELS_OWN_H
 #define LK_KERNELS_OWN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /** Makes the lines of x [n] this core's, if others read them a while ago. Changes nothing; nobody else may write
@@ -19,8 +20,19 @@ static inline void lk_own_lines(int64_t n, float *x)
     }
 }
 
-/** Begins the same for lines that are needed soon, and does not wait: a help on CPUs whose prefetching for a store
- * takes a line from another core (Intel's does; Zen 4 leaves it there, and lk_own_lines waits for it as before). */
+/** Whether prefetching for a store takes a line from another core: a loop that prefetches what it will write then needs
+ * no lk_own_lines before it. Intel's CPUs do; Zen 4 leaves the line there. */
+static inline bool lk_prefetch_owns(void)
+{
+#if defined(__x86_64__)
+    return __builtin_cpu_is("intel");
+#else
+    return false;
+#endif
+}
+
+/** Begins the same for lines that are needed soon, and does not wait: a help where lk_prefetch_owns (elsewhere
+ * lk_own_lines waits for them as before). */
 static inline void lk_ask_lines(int64_t n, const float *x)
 {
     enum { LINE = 16 };
