@@ -25,7 +25,7 @@ make_data() { # TAIL
 # train NP DIR MODEL OPTIMIZER [options]: the shipped configuration on small data: 63 steps, three epoch ends; resnet8-whole
 # has its batch norms over the batch. NP 0: without a launcher. Standard output goes to DIR.out, standard error to DIR.err.
 train() {
-    local np=$1 to=$2 model=$3 optimizer=$4 tail options data option norm
+    local np=$1 to=$2 model=$3 optimizer=$4 code=0 tail options data option norm
     shift 4
     read -r tail options <<<"$(variant "$model" "$optimizer")"
     data=$(make_data "$tail")
@@ -43,10 +43,12 @@ train() {
     fi
     set -- train "$LK_SOURCE/data/fashion-mnist/${model%-whole}.yaml" "$@"
     if [ "$np" = 0 ]; then
-        "$LOCKSTEP" "$@" >>"$to.out" 2>>"$to.err"
+        "$LOCKSTEP" "$@" >>"$to.out" 2>>"$to.err" || code=$?
     else
-        "$mpi" "$np" "$LOCKSTEP" "$@" >>"$to.out" 2>>"$to.err"
+        "$mpi" "$np" "$LOCKSTEP" "$@" >>"$to.out" 2>>"$to.err" || code=$?
     fi
+    [ $code = 0 ] || echo "exit code $code" >>"$to.err"
+    return $code
 }
 
 state_of() { "$LOCKSTEP" inspect "$1" --json | sed -n 's/.*"state_xxh3": "\(.*\)".*/\1/p'; }
@@ -80,8 +82,7 @@ equal() {
 }
 
 failed() { # DIR WHAT
-    local code=$?
-    echo "FAILED with exit code $code: $2" >&2
+    echo "FAILED: $2" >&2
     tail -20 "$1.err" >&2
     return 1
 }
