@@ -9,7 +9,8 @@
 enum {
     DEPTH =
         2048, /* summed indices a packed panel holds: 256 KB at 32 columns, within any second-level cache */
-    LEFT_FLOATS = 1 << 16,   /* rows of the left side that stay in the second-level cache: 256 KB */
+    LEFT_FLOATS = 3 << 14, /* rows of the left side that stay in the second-level cache: 192 KB, more or less */
+    LEFT_ROOM = 1 << 17,
     TURNED_FLOATS = 1 << 17, /* rows of x held transposed at a time: 512 KB */
     NARROW = 4               /* columns of a result that are better held as rows */
 };
@@ -30,10 +31,15 @@ static int panel_vectors(int64_t n, int64_t j)
     return n - j > lk_set->lanes ? 2 : 1;
 }
 
+static int64_t tiles_of(int64_t m)
+{
+    return (m + lk_set->rows - 1) / lk_set->rows;
+}
+
 void lk_tile_column(int64_t m, int vectors, const lk_tile_call *call)
 {
     lk_tile_call  t = *call;
-    const int64_t tiles = (m + lk_set->rows - 1) / lk_set->rows;
+    const int64_t tiles = tiles_of(m);
     for (int64_t i = 0, row = 0; i < tiles; i++) {
         const int64_t end = (i + 1) * m / tiles;
         const int     rows = (int)(end - row);
@@ -78,7 +84,7 @@ static bool wants_copy(const lk_tile_call *shape, int64_t m, int64_t n)
 
 static void copy_left(int64_t m, int64_t depth, const float *a, int64_t row_a, float *copy)
 {
-    const int64_t tiles = (m + lk_set->rows - 1) / lk_set->rows;
+    const int64_t tiles = tiles_of(m);
     for (int64_t i = 0, row = 0; i < tiles; i++) {
         const int64_t end = (i + 1) * m / tiles, rows = end - row;
         lk_set->transpose(rows, depth, a + row * row_a, row_a, copy + row * depth, rows, rows);
@@ -86,15 +92,38 @@ static void copy_left(int64_t m, int64_t depth, const float *a, int64_t row_a, f
     }
 }
 
+/* Lines that are needed later, asked for by the tiles that run before: `left` times two lines, `step` floats apart,
+ * `share` of them a tile. */
+typedef struct wanted {
+    const float *at;
+    int64_t      step, left, share;
+} wanted;
+
+/* Rows of k floats one after the other, spread over so many tiles. */
+static wanted rows_wanted(const float *at, int64_t rows, int64_t k, int64_t tiles)
+{
+    const int64_t left = (rows * k + 2 * LK_TILE_LINE - 1) / (2 * LK_TILE_LINE);
+    return (wanted){at, 2 * LK_TILE_LINE, left, (left + tiles - 1) / tiles};
+}
+
+static void ask_for(wanted *w, lk_tile_call *t)
+{
+    const int64_t n = least(least(w->share, w->left), t->k / LK_TILE_ASKS);
+    t->ahead = w->at;
+    t->ahead_step = w->step;
+    t->n_ahead = (int)n;
+    w->at += n * w->step;
+    w->left -= n;
+}
+
 /*
- * All rows of a block, one panel: `call` describes row 0. While the first tile runs it asks for the source of
- * the next panel (call->ahead); where the panel is the first of the block, the others ask for the rows of the
- * tile after them.
+ * All rows of a block, one panel: `call` describes row 0. While the tiles run they ask for the source of the next
+ * panel, then for the next rows of the left side, and each for its own place in c.
  */
-static void column(const left_side *left, int vectors, bool first, const lk_tile_call *call)
+static void column(const left_side *left, int vectors, wanted *panel, wanted *next, const lk_tile_call *call)
 {
     lk_tile_call  t = *call;
-    const int64_t tiles = (left->m + lk_set->rows - 1) / lk_set->rows;
+    const int64_t tiles = tiles_of(left->m);
     for (int64_t i = 0, row = 0; i < tiles; i++) {
         const int64_t end = (i + 1) * left->m / tiles, rows = end - row;
         if (left->copied) {
@@ -104,29 +133,32 @@ static void column(const left_side *left, int vectors, bool first, const lk_tile
         } else {
             t.a = left->a + row * t.row_a;
         }
-        if (i > 0) t.ahead = NULL;
-        if (i > 0 && first && !left->copied && t.col_a == 1 && t.row_a == t.k && i + 1 < tiles) {
-            t.ahead = left->a + end * t.row_a;
-            t.ahead_step = LK_TILE_MAX_ROWS;
-        }
+        ask_for(panel, &t);
+        if (!t.n_ahead) ask_for(next, &t);
+        t.own = t.c;
+        t.n_own = (int)rows;
         lk_set->tile((int)rows, vectors, &t);
         t.c += rows * t.ldc;
         row = end;
     }
 }
 
-/* The source of the panel from j, a row or two lines of the cache for each summed index. */
-static void look_ahead(const right_side *side, int64_t l, int64_t j, int64_t n, lk_tile_call *t)
+/* The source of the panel from j: rows that stand together, or a row or two lines of the cache for each summed
+ * index. */
+static wanted panel_wanted(const right_side *side, int64_t l, int64_t k, int64_t j, int64_t n)
 {
-    t->ahead = NULL;
-    if (j >= n || (side->transposed && side->ld != t->k)) return;
-    t->ahead = side->transposed ? side->b + j * side->ld : side->b + l * side->ld + j;
-    t->ahead_step = side->transposed ? LK_TILE_MAX_WIDTH : side->ld;
+    wanted w = {0};
+    if (j >= n || (side->transposed && side->ld != k)) return w;
+    if (side->transposed)
+        w = rows_wanted(side->b + j * k, least(LK_TILE_MAX_WIDTH, n - j), k, 1);
+    else
+        w = (wanted){side->b + l * side->ld + j, side->ld, k, k};
+    return w;
 }
 
-/* One block of rows and of summed indices l ... over all panels. kept: panels stay in `pack`, made by the
- * first block of rows. */
-static void row_block(const left_side *left, int64_t n, int64_t l, bool opens, bool kept,
+/* One block of rows and of summed indices l ... over all panels; next: the rows of the block after it. kept: panels
+ * stay in `pack`, made by the first block of rows. */
+static void row_block(const left_side *left, int64_t n, int64_t l, bool opens, bool kept, wanted *next,
                       const lk_tile_call *shape, const right_side *side, float *pack)
 {
     lk_tile_call t = *shape;
@@ -134,21 +166,28 @@ static void row_block(const left_side *left, int64_t n, int64_t l, bool opens, b
         const int     vectors = panel_vectors(n, j);
         const int64_t width = vectors * lk_set->lanes;
         float        *panel = kept ? pack + j * t.k : pack;
+        wanted        source = {0};
         t.cols = (int)least(width, n - j);
         t.c = shape->c + j;
         t.bias = shape->bias ? shape->bias + j : NULL;
         t.b = panel;
         t.ldb = width;
-        t.ahead = NULL;
         if (!kept && !side->transposed && t.cols == width && left->m <= lk_set->rows) {
             t.b = side->b + l * side->ld + j; /* used by a single row of tiles: read where it is */
             t.ldb = side->ld;
         } else if (opens) {
             pack_panel(side, l, t.k, j, t.cols, width, panel);
-            look_ahead(side, l, j + t.cols, n, &t);
+            source = panel_wanted(side, l, t.k, j + t.cols, n);
         }
-        column(left, vectors, j == 0, &t);
+        column(left, vectors, &source, next, &t);
     }
+}
+
+/* Blocks of whole tiles that hold about LEFT_FLOATS each, LEFT_ROOM at most. */
+static int64_t left_blocks(int64_t floats)
+{
+    const int64_t blocks = (floats + LEFT_FLOATS / 2) / LEFT_FLOATS;
+    return blocks > 0 ? blocks : 1;
 }
 
 /* c [m, n] = finish(a [m, k] b); `start` says what stands for the first block, `end` what the last one does.
@@ -157,22 +196,29 @@ static void product(int64_t m, int64_t n, int64_t k, const lk_tile_call *shape, 
                     int start, int end, float *pack)
 {
     const int64_t block = end & LK_TILE_ADD_C ? k : DEPTH; /* c must keep its old value until the end */
+    const int64_t tiles = tiles_of(m), panels = (n + 2 * lk_set->lanes - 1) / (2 * lk_set->lanes);
     lk_tile_call  t = *shape;
     t.segments = 1;
     for (int64_t l = 0; l == 0 || l<k; l += block> 0 ? block : 1) {
         t.k = least(block, k - l);
-        t.flags = (l == 0 ? start : LK_TILE_START_C) | (l + block >= k ? end : 0) | LK_TILE_FETCH;
-        const int64_t fit = LEFT_FLOATS / (t.k > 0 ? t.k : 1) / lk_set->rows * lk_set->rows;
-        const int64_t step = fit > 0 ? fit : m; /* a depth beyond DEPTH is rare: rows are not blocked then */
-        const bool    copied = fit > 0 && wants_copy(shape, m, n);
-        for (int64_t i = 0; i < m; i += step) {
-            left_side left = {shape->a + i * shape->row_a + l * shape->col_a, least(step, m - i), copied};
+        t.flags = (l == 0 ? start : LK_TILE_START_C) | (l + block >= k ? end : 0);
+        const bool    deep = t.k * lk_set->rows > LEFT_FLOATS; /* rare: one block */
+        const int64_t blocks = deep ? 1 : left_blocks(m * t.k);
+        const bool    copied = !deep && wants_copy(shape, m, n), together = shape->col_a == 1 && shape->row_a == t.k;
+        for (int64_t b = 0, i = 0; b < blocks; b++) {
+            const int64_t first = b * tiles / blocks, last = (b + 1) * tiles / blocks;
+            const int64_t stop = last * m / tiles, after = (b + 2) * tiles / blocks * m / tiles;
+            left_side     left = {shape->a + i * shape->row_a + l * shape->col_a, stop - i, copied};
+            wanted        next = {0};
             if (copied) {
                 copy_left(left.m, t.k, left.a, shape->row_a, pack);
                 left.a = pack;
             }
+            if (together && b + 1 < blocks)
+                next = rows_wanted(shape->a + stop * t.k, after - stop, t.k, (last - first) * panels);
             t.c = shape->c + i * shape->ldc;
-            row_block(&left, n, l, i == 0, step < m, &t, side, pack + LEFT_FLOATS);
+            row_block(&left, n, l, b == 0, blocks > 1, &next, &t, side, pack + LEFT_ROOM);
+            i = stop;
         }
     }
 }
@@ -186,7 +232,7 @@ static void turned_product(int64_t m, int64_t n, int64_t k, const lk_tile_call *
 {
     float         tile[LK_TILE_FLOATS];
     const int64_t wide = 2 * lk_set->lanes;
-    const int64_t tiles = (n + lk_set->rows - 1) / lk_set->rows;
+    const int64_t tiles = tiles_of(n);
     lk_tile_call  t = {.row_a = k, .col_a = 1, .k = k, .segments = 1, .flags = end, .c = tile};
     for (int64_t i = 0; i < m; i += wide) {
         const int64_t width = panel_vectors(m, i) * lk_set->lanes;
@@ -196,12 +242,13 @@ static void turned_product(int64_t m, int64_t n, int64_t k, const lk_tile_call *
         const int64_t stop = (s + 1) * n / tiles;
         t.a = w + j * k;
         t.bias = shape->bias ? shape->bias + j : NULL;
+        wanted next = s + 1 < tiles ? rows_wanted(w + stop * k, (s + 2) * n / tiles - stop, k, (m + wide - 1) / wide)
+                                    : (wanted){0};
         for (int64_t i = 0; i < m; i += wide) {
             const int vectors = panel_vectors(m, i);
             t.ldb = t.ldc = t.cols = vectors * lk_set->lanes;
             t.b = pack + i * k;
-            t.ahead = i == 0 && s + 1 < tiles ? w + stop * k : NULL; /* the next rows of w */
-            t.ahead_step = LK_TILE_MAX_ROWS;
+            ask_for(&next, &t);
             lk_set->tile((int)(stop - j), vectors, &t);
             lk_set->transpose(stop - j, least(t.cols, m - i), tile, t.ldc, shape->c + i * n + j, n, stop - j);
         }
@@ -211,7 +258,7 @@ static void turned_product(int64_t m, int64_t n, int64_t k, const lk_tile_call *
 
 int64_t lk_gemm_pack_floats(int64_t n, int64_t k)
 {
-    return LEFT_FLOATS + round_up(n, LK_TILE_MAX_WIDTH) * round_up(k, LK_TILE_MAX_WIDTH);
+    return LEFT_ROOM + round_up(n, LK_TILE_MAX_WIDTH) * round_up(k, LK_TILE_MAX_WIDTH);
 }
 
 /* x is smaller than w, or the result so narrow that its columns would leave most of a vector empty: the model

@@ -15,15 +15,18 @@ typedef enum lk_tile_flags {
     LK_TILE_ADD_C = 4,     /* fmaf(beta, c, chain) is stored */
     LK_TILE_BIAS = 8,      /* bias[column] is added */
     LK_TILE_ROW_BIAS = 16, /* bias[row] is added (the product is held transposed) */
-    LK_TILE_RELU = 32,
-    LK_TILE_FETCH = 64 /* c is not in the cache: ask for it before the chains begin */
+    LK_TILE_RELU = 32
 } lk_tile_flags;
 
 /**
  * One register tile: c[i][j] = finish(sum over segments s and l < k of a[s next_a + i row_a + l col_a] *
  * b[s next_b + l ldb + j]), every element one chain of fmaf in the order (s, l). Rows of b are read in whole
- * vectors: they must be readable up to the tile's width; only `cols` columns are stored. Only calls of one segment
- * have `ahead`: lines that are asked for meanwhile, two for each l.
+ * vectors: they must be readable up to the tile's width; only `cols` columns are stored.
+ *
+ * While the chains run, lines that are needed soon are asked for, a few with every LK_TILE_ASKS of l (in segments and
+ * lanes of at least so many), so that they come in the shadow of the arithmetic: `n_ahead` times two lines at `ahead`,
+ * which moves on by ahead_step floats, to be read; n_own times two lines at `own`, which moves on by ldc, to be
+ * written.
  *
  * With `lanes` (a plan of lk_fold_plan) l runs over the rows of these lanes one after the other, in place of k and
  * segments: every lane is a chain of its own, and their values are folded along the tree. `stack` then has room for
@@ -31,17 +34,19 @@ typedef enum lk_tile_flags {
  */
 typedef struct lk_tile_call {
     const float        *a, *b, *bias, *ahead;
-    float              *c, *stack;
+    float              *c, *own, *stack;
     const lk_fold_leaf *lanes;
     int64_t             row_a, col_a, next_a;
     int64_t             ldb, next_b, k, ldc, ahead_step;
     float               alpha, beta;
-    int                 segments, n_lanes, cols, flags;
+    int                 segments, n_lanes, cols, flags, n_ahead, n_own;
 } lk_tile_call;
 
 /* Floats: rows at multiples of it fall into one set of a first-level cache of 4 KB a way and drive each other
  * out. */
 enum { LK_BAD_STRIDE = 1024 };
+
+enum { LK_TILE_ASKS = 4, LK_TILE_LINE = 16 /* floats in a line of the cache */ };
 
 enum { LK_TILE_MAX_ROWS = 14, LK_TILE_MAX_WIDTH = 32, LK_TILE_FLOATS = LK_TILE_MAX_ROWS * LK_TILE_MAX_WIDTH };
 

@@ -9,8 +9,9 @@
 
 enum {
     NODE_ROWS = 1024,      /* rows that a tile of the result runs over before it leaves the registers */
-    LEFT_FLOATS = 1 << 18, /* of d_y in a copy: 1 MB, read once for each block of columns */
-    BLOCK_PANELS = 4, /* panels of x that a tile's rows of d_y, then in the first-level cache, are used for */
+    SIDE_FLOATS = 1 << 18, /* of d_y or x in a copy that is used for all of the other: 1 MB */
+    BLOCK_PANELS = 4,      /* panels of x beside such a copy of d_y; its tiles are in the first-level cache for these */
+    BLOCK_TILES = 4,       /* tiles of d_y beside such a copy of x */
     BLOCK_SIDE = 256, /* rows and columns of d_w whose lanes are folded in memory */
     COPIED_ROWS = 16, /* at a time, so that each line of the cache is read once */
     SPILL = 16,       /* floats that the last row of a copy may write beyond its end: less than a vector */
@@ -22,8 +23,8 @@ typedef struct weight_work {
     const int64_t *start;
     int64_t        n, k;
     const float   *d_y, *x;
-    float         *right; /* [BLOCK_PANELS][NODE_ROWS][width]: panels of x */
-    float         *left;  /* [LEFT_FLOATS]: columns of d_y, tile by tile */
+    float         *right; /* [right_floats(k)]: panels of x */
+    float         *left;  /* [left_floats(n)]: columns of d_y, tile by tile */
     /* the block of d_w in work, where it is folded in memory */
     int64_t j, units, column, cols;
 } weight_work;
@@ -96,7 +97,7 @@ static void copy_right(const node_work *node, int64_t column, int64_t cols)
 
 /* One tile of the result over all lanes of the node; next: where the tile after it will stand, or NULL. */
 static void tile_of_node(const node_work *node, int high, int vectors, const lk_tile_call *call,
-                         const float *next)
+                         float *next)
 {
     _Alignas(64) float stack[STACK_TILES * LK_TILE_FLOATS];
     lk_tile_call       t = *call;
@@ -104,41 +105,56 @@ static void tile_of_node(const node_work *node, int high, int vectors, const lk_
     t.n_lanes = node->n_leaves;
     t.stack = stack;
     /* Other ranks may have read the slab; at the end of the arithmetic the wait would only begin. */
-    for (int r = 0; r < high; r++) lk_own_lines(t.cols, t.c + r * t.ldc);
-    for (int r = 0; next && r < high; r++) lk_ask_lines(2 * lk_set->lanes, next + r * t.ldc);
+    if (lk_prefetch_owns()) {
+        t.own = next ? next : t.c;
+        t.n_own = high;
+    } else {
+        for (int r = 0; r < high; r++) lk_own_lines(t.cols, t.c + r * t.ldc);
+    }
     lk_set->tile(high, vectors, &t);
 }
 
-/*
- * A block of d_w over the rows of a node: units of which copy_left made a copy, columns column ..
- * column+cols-1. target: c, ldc and flags of the block.
- */
+/* A block of d_w over the rows of a node: units of which copy_left made a copy, columns of which copy_right did.
+ * target: c, ldc and flags of the block. */
+static void copied_block(const node_work *node, int64_t units, int64_t cols, const lk_tile_call *target)
+{
+    const int64_t tiles = tiles_of(units), full = 2 * lk_set->lanes;
+    lk_tile_call  t = *target;
+    t.row_a = 1;
+    t.beta = 1.0f;
+    for (int64_t s = 0; s < tiles; s++) {
+        const int64_t at = s * units / tiles, high = (s + 1) * units / tiles - at;
+        t.a = left_tile(node, s, at);
+        t.col_a = high;
+        t.c = target->c + at * t.ldc;
+        for (int64_t c = 0; c < cols; c += full, t.c += full) {
+            const bool last = c + full >= cols;
+            float     *below = s + 1 < tiles ? target->c + (at + high) * t.ldc : NULL;
+            t.ldb = panel_width(cols - c);
+            t.cols = (int)least(t.ldb, cols - c);
+            t.b = node->all->right + c * node->rows;
+            tile_of_node(node, (int)high, (int)(t.ldb / lk_set->lanes), &t, last ? below : t.c + full);
+        }
+    }
+}
+
+/* The same for columns column .. column+cols-1 of which there is no copy yet. */
 static void node_block(const node_work *node, int64_t units, int64_t column, int64_t cols,
                        const lk_tile_call *target)
 {
-    const weight_work *w = node->all;
-    const int64_t      tiles = tiles_of(units), full = 2 * lk_set->lanes;
-    lk_tile_call       t = *target;
-    t.row_a = 1;
-    t.beta = 1.0f;
-    for (int64_t from = 0, some; from < cols; from += some) {
-        some = least(BLOCK_PANELS * full, cols - from);
+    lk_tile_call t = *target;
+    for (int64_t from = 0, some; from < cols; from += some, t.c += some) {
+        some = least(BLOCK_PANELS * 2 * lk_set->lanes, cols - from);
         copy_right(node, column + from, some);
-        for (int64_t s = 0; s < tiles; s++) {
-            const int64_t at = s * units / tiles, high = (s + 1) * units / tiles - at;
-            t.a = left_tile(node, s, at);
-            t.col_a = high;
-            t.c = target->c + at * t.ldc + from;
-            for (int64_t c = 0; c < some; c += full, t.c += full) {
-                const bool   last = c + full >= some;
-                const float *below = s + 1 < tiles ? target->c + (at + high) * t.ldc + from : NULL;
-                t.ldb = panel_width(some - c);
-                t.cols = (int)least(t.ldb, some - c);
-                t.b = w->right + c * node->rows;
-                tile_of_node(node, (int)high, (int)(t.ldb / lk_set->lanes), &t, last ? below : t.c + full);
-            }
-        }
+        copied_block(node, units, some, &t);
     }
+}
+
+/* Parts of d_y, of so many rows, that are copied one after the other: SIDE_FLOATS each, more or less. */
+static int64_t left_blocks(int64_t floats)
+{
+    const int64_t blocks = (floats + SIDE_FLOATS / 2) / SIDE_FLOATS;
+    return blocks > 0 ? blocks : 1;
 }
 
 static void plan_node(node_work *node, const weight_work *w, int lo, int size, lk_fold_leaf *leaves)
@@ -149,18 +165,26 @@ static void plan_node(node_work *node, const weight_work *w, int lo, int size, l
     node->rows = leaves[node->n_leaves - 1].first + leaves[node->n_leaves - 1].rows - node->first;
 }
 
-/* All lanes, of at most NODE_ROWS rows together, into d_w: no sum of a lane leaves the registers but for the
- * stack. */
+/* All lanes, of at most NODE_ROWS rows together, into d_w: no sum of a lane leaves the registers but for the stack.
+ * What is copied whole, if it can be, is the smaller of d_y and x. */
 static void small_batch(const weight_work *w, bool add, float *d_w)
 {
     lk_fold_leaf leaves[NODE_ROWS];
     node_work    node;
     plan_node(&node, w, 0, lk_fold_size(w->n_lanes), leaves);
-    for (int64_t j = 0, units; j < w->n; j += units) {
+    const int64_t wide = (w->k + lk_set->lanes - 1) / lk_set->lanes * lk_set->lanes;
+    const bool    whole_x = w->k < w->n && node.rows * wide <= SIDE_FLOATS;
+    const int64_t tiles = tiles_of(w->n), blocks = whole_x ? (tiles + BLOCK_TILES - 1) / BLOCK_TILES : left_blocks(node.rows * w->n);
+    if (whole_x) copy_right(&node, 0, w->k);
+    for (int64_t b = 0, j = 0; b < blocks; b++) {
         const lk_tile_call target = {.c = d_w + j * w->k, .ldc = w->k, .flags = add ? LK_TILE_ADD_C : 0};
-        units = least(LEFT_FLOATS / node.rows / lk_set->rows * lk_set->rows, w->n - j);
+        const int64_t      units = (b + 1) * tiles / blocks * w->n / tiles - j;
         copy_left(&node, j, units);
-        node_block(&node, units, 0, w->k, &target);
+        if (whole_x)
+            copied_block(&node, units, w->k, &target);
+        else
+            node_block(&node, units, 0, w->k, &target);
+        j += units;
     }
 }
 
@@ -225,21 +249,22 @@ static bool bias_leaf(void *context, int lo, int size, float *value)
     return size == 1;
 }
 
-static int64_t right_floats(void)
+static int64_t right_floats(int64_t k)
 {
-    return BLOCK_PANELS * NODE_ROWS * 2 * lk_set->lanes;
+    const int64_t panels = BLOCK_PANELS * NODE_ROWS * 2 * lk_set->lanes, all = NODE_ROWS * (k + 2 * lk_set->lanes);
+    return least(panels > SIDE_FLOATS ? panels : SIDE_FLOATS, all);
 }
 
 static int64_t left_floats(int64_t n)
 {
-    return least(LEFT_FLOATS, NODE_ROWS * n) + tiles_of(n) * SPILL;
+    return least(2 * SIDE_FLOATS, NODE_ROWS * n) + tiles_of(n) * SPILL;
 }
 
 int64_t lk_dense_weight_scratch(int n_lanes, int64_t n, int64_t k)
 {
     if (lk_set->products_by_blas) return lk_fold_levels(n_lanes) * n * k;
     const int64_t block = least(BLOCK_SIDE, n) * least(BLOCK_SIDE, k), levels = lk_fold_levels(n_lanes);
-    const int64_t bias = levels * n, product = right_floats() + left_floats(n) + levels * block;
+    const int64_t bias = levels * n, product = right_floats(k) + left_floats(n) + levels * block;
     return bias > product ? bias : product;
 }
 
@@ -265,7 +290,7 @@ void lk_dense_backward_weight(int n_lanes, const int64_t *start, int64_t n, int6
         return;
     }
     w.right = scratch;
-    w.left = w.right + right_floats();
+    w.left = w.right + right_floats(k);
     if (rows_of(&w, 0, size) <= NODE_ROWS)
         small_batch(&w, add, d_w);
     else

@@ -10,7 +10,7 @@
 #include "kernels/ref.h"
 
 static const char *const SETS[] = {"avx512", "haswell", "portable"};
-enum { N_SETS = 3, MOST = 1 << 19, MOST_LANES = 12 };
+enum { N_SETS = 3, MOST = 1 << 19, SCRATCH = 1 << 20, MOST_LANES = 12 };
 
 /* Numbers in; numbers out of the kernel and of what it is compared with. */
 static float   *a, *b, *c, *bias, *out, *out2, *other, *other2, *scratch, *lanes_of;
@@ -305,6 +305,21 @@ static void large_left_sides(void)
     }
 }
 
+/* Weight gradients where d_y or x is copied in parts beside a whole copy of the other, and where both are too large. */
+static void large_sides(void)
+{
+    const int64_t sizes[3][2] = {{300, 100}, {420, 450}, {450, 420}}, start[5] = {0, 250, 500, 501, 1000};
+    for (int i = 0; i < 3; i++) {
+        const int64_t n = sizes[i][0], k = sizes[i][1];
+        fill(a, start[4] * n);
+        fill(c, start[4] * k);
+        lk_dense_backward_weight(4, start, n, k, a, c, false, out, out2, scratch);
+        lk_ref_dense_backward_weight(4, start, n, k, a, c, false, other, other2);
+        same("weight gradient, large sides", out, other, n * k);
+        same("bias gradient, large sides", out2, other2, n);
+    }
+}
+
 static void large_convolutions(void)
 {
     for (int i = 0; i < N_CONVS; i++) {
@@ -488,6 +503,7 @@ CLAIM(conv_lanes_together_are_lanes_alone_and_folded, conv_lanes)
 CLAIM(products_beyond_one_block_are_their_twins, long_products)
 CLAIM(blocks_of_rows_and_rows_far_apart_are_their_twins, large_left_sides)
 CLAIM(weight_gradients_of_many_rows_are_their_twins, many_rows)
+CLAIM(weight_gradients_of_large_sides_are_their_twins, large_sides)
 CLAIM(convolutions_beyond_one_band_are_their_twins, large_convolutions)
 CLAIM(loops_beyond_one_block_are_their_twins, long_loops)
 CLAIM(elements_and_rows_alone_have_the_same_bits, rows_alone)
@@ -497,7 +513,7 @@ static int setup(void **state)
     (void)state;
     float **all[] = {&a, &b, &c, &bias, &out, &out2, &other, &other2, &scratch, &lanes_of};
     for (int i = 0; i < 10; i++)
-        if (LK_ALLOC(MOST, all[i]) != LK_OK) return -1;
+        if (LK_ALLOC(all[i] == &scratch ? SCRATCH : MOST, all[i]) != LK_OK) return -1;
     return 0;
 }
 
@@ -520,6 +536,7 @@ int main(void)
         cmocka_unit_test(products_beyond_one_block_are_their_twins),
         cmocka_unit_test(blocks_of_rows_and_rows_far_apart_are_their_twins),
         cmocka_unit_test(weight_gradients_of_many_rows_are_their_twins),
+        cmocka_unit_test(weight_gradients_of_large_sides_are_their_twins),
         cmocka_unit_test(convolutions_beyond_one_band_are_their_twins),
         cmocka_unit_test(loops_beyond_one_block_are_their_twins),
         cmocka_unit_test(elements_and_rows_alone_have_the_same_bits),
