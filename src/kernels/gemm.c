@@ -9,7 +9,8 @@
 enum {
     DEPTH =
         2048, /* summed indices a packed panel holds: 256 KB at 32 columns, within any second-level cache */
-    LEFT_FLOATS = 3 << 14, /* rows of the left side that stay in the second-level cache: 192 KB, more or less */
+    LEFT_FLOATS =
+        3 << 14, /* rows of the left side that stay in the second-level cache: 192 KB, more or less */
     LEFT_ROOM = 1 << 17,
     TURNED_FLOATS = 1 << 17, /* rows of x held transposed at a time: 512 KB */
     NARROW = 4               /* columns of a result that are better held as rows */
@@ -204,7 +205,8 @@ static void product(int64_t m, int64_t n, int64_t k, const lk_tile_call *shape, 
         t.flags = (l == 0 ? start : LK_TILE_START_C) | (l + block >= k ? end : 0);
         const bool    deep = t.k * lk_set->rows > LEFT_FLOATS; /* rare: one block */
         const int64_t blocks = deep ? 1 : left_blocks(m * t.k);
-        const bool    copied = !deep && wants_copy(shape, m, n), together = shape->col_a == 1 && shape->row_a == t.k;
+        const bool    copied = !deep && wants_copy(shape, m, n),
+                   together = shape->col_a == 1 && shape->row_a == t.k;
         for (int64_t b = 0, i = 0; b < blocks; b++) {
             const int64_t first = b * tiles / blocks, last = (b + 1) * tiles / blocks;
             const int64_t stop = last * m / tiles, after = (b + 2) * tiles / blocks * m / tiles;
@@ -242,8 +244,9 @@ static void turned_product(int64_t m, int64_t n, int64_t k, const lk_tile_call *
         const int64_t stop = (s + 1) * n / tiles;
         t.a = w + j * k;
         t.bias = shape->bias ? shape->bias + j : NULL;
-        wanted next = s + 1 < tiles ? rows_wanted(w + stop * k, (s + 2) * n / tiles - stop, k, (m + wide - 1) / wide)
-                                    : (wanted){0};
+        wanted next = s + 1 < tiles
+                          ? rows_wanted(w + stop * k, (s + 2) * n / tiles - stop, k, (m + wide - 1) / wide)
+                          : (wanted){0};
         for (int64_t i = 0; i < m; i += wide) {
             const int vectors = panel_vectors(m, i);
             t.ldb = t.ldc = t.cols = vectors * lk_set->lanes;

@@ -23,10 +23,10 @@ typedef enum lk_tile_flags {
  * b[s next_b + l ldb + j]), every element one chain of fmaf in the order (s, l). Rows of b are read in whole
  * vectors: they must be readable up to the tile's width; only `cols` columns are stored.
  *
- * While the chains run, lines that are needed soon are asked for, a few with every LK_TILE_ASKS of l (in segments and
- * lanes of at least so many), so that they come in the shadow of the arithmetic: `n_ahead` times two lines at `ahead`,
- * which moves on by ahead_step floats, to be read; n_own times two lines at `own`, which moves on by ldc, to be
- * written.
+ * While the chains run, lines that are needed soon are asked for, a few with every LK_TILE_ASKS of l (in lanes of at
+ * least so many, and in calls of one segment), so that they come in the shadow of the arithmetic: `n_ahead` times two
+ * lines at `ahead`, which moves on by ahead_step floats, to be read; n_own times two lines at `own`, which moves on by
+ * ldc, to be written.
  *
  * With `lanes` (a plan of lk_fold_plan) l runs over the rows of these lanes one after the other, in place of k and
  * segments: every lane is a chain of its own, and their values are folded along the tree. `stack` then has room for

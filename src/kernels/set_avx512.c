@@ -107,7 +107,9 @@ static void transpose(int64_t rows, int64_t cols, const float *src, int64_t ld_s
     }
 }
 
-enum { COPY_AHEAD = 16 }; /* rows that are asked for: few floats of each are wanted, so that the CPU does not see it */
+enum {
+    COPY_AHEAD = 16
+}; /* rows that are asked for: few floats of each are wanted, so that the CPU does not see it */
 
 static void copy(int64_t rows, int64_t cols, const float *src, int64_t ld_src, float *dst, int64_t width)
 {

@@ -10,8 +10,9 @@
 enum {
     NODE_ROWS = 1024,      /* rows that a tile of the result runs over before it leaves the registers */
     SIDE_FLOATS = 1 << 18, /* of d_y or x in a copy that is used for all of the other: 1 MB */
-    BLOCK_PANELS = 4,      /* panels of x beside such a copy of d_y; its tiles are in the first-level cache for these */
-    BLOCK_TILES = 4,       /* tiles of d_y beside such a copy of x */
+    BLOCK_PANELS =
+        4, /* panels of x beside such a copy of d_y; its tiles are in the first-level cache for these */
+    BLOCK_TILES = 4,  /* tiles of d_y beside such a copy of x */
     BLOCK_SIDE = 256, /* rows and columns of d_w whose lanes are folded in memory */
     COPIED_ROWS = 16, /* at a time, so that each line of the cache is read once */
     SPILL = 16,       /* floats that the last row of a copy may write beyond its end: less than a vector */
@@ -96,8 +97,7 @@ static void copy_right(const node_work *node, int64_t column, int64_t cols)
 }
 
 /* One tile of the result over all lanes of the node; next: where the tile after it will stand, or NULL. */
-static void tile_of_node(const node_work *node, int high, int vectors, const lk_tile_call *call,
-                         float *next)
+static void tile_of_node(const node_work *node, int high, int vectors, const lk_tile_call *call, float *next)
 {
     _Alignas(64) float stack[STACK_TILES * LK_TILE_FLOATS];
     lk_tile_call       t = *call;
@@ -174,7 +174,8 @@ static void small_batch(const weight_work *w, bool add, float *d_w)
     plan_node(&node, w, 0, lk_fold_size(w->n_lanes), leaves);
     const int64_t wide = (w->k + lk_set->lanes - 1) / lk_set->lanes * lk_set->lanes;
     const bool    whole_x = w->k < w->n && node.rows * wide <= SIDE_FLOATS;
-    const int64_t tiles = tiles_of(w->n), blocks = whole_x ? (tiles + BLOCK_TILES - 1) / BLOCK_TILES : left_blocks(node.rows * w->n);
+    const int64_t tiles = tiles_of(w->n),
+                  blocks = whole_x ? (tiles + BLOCK_TILES - 1) / BLOCK_TILES : left_blocks(node.rows * w->n);
     if (whole_x) copy_right(&node, 0, w->k);
     for (int64_t b = 0, j = 0; b < blocks; b++) {
         const lk_tile_call target = {.c = d_w + j * w->k, .ldc = w->k, .flags = add ? LK_TILE_ADD_C : 0};
@@ -251,7 +252,8 @@ static bool bias_leaf(void *context, int lo, int size, float *value)
 
 static int64_t right_floats(int64_t k)
 {
-    const int64_t panels = BLOCK_PANELS * NODE_ROWS * 2 * lk_set->lanes, all = NODE_ROWS * (k + 2 * lk_set->lanes);
+    const int64_t panels = BLOCK_PANELS * NODE_ROWS * 2 * lk_set->lanes,
+                  all = NODE_ROWS * (k + 2 * lk_set->lanes);
     return least(panels > SIDE_FLOATS ? panels : SIDE_FLOATS, all);
 }
 
