@@ -7,11 +7,11 @@
 #include "kernels/set.h"
 
 enum {
-    DEPTH =
-        2048, /* summed indices a packed panel holds: 256 KB at 32 columns, within any second-level cache */
+    DEPTH = 2048, /* summed indices a packed panel holds: 256 KB at 32 columns */
     LEFT_FLOATS =
         3 << 14, /* rows of the left side that stay in the second-level cache: 192 KB, more or less */
-    LEFT_ROOM = 1 << 17,
+    LEFT_ROOM =
+        1 << 17, /* for a copy of them, or for rows of x that are turned: half as much again and a tile */
     TURNED_FLOATS = 1 << 17, /* rows of x held transposed at a time: 512 KB */
     NARROW = 4               /* columns of a result that are better held as rows */
 };
@@ -103,13 +103,15 @@ typedef struct wanted {
 /* Rows of k floats one after the other, spread over so many tiles. */
 static wanted rows_wanted(const float *at, int64_t rows, int64_t k, int64_t tiles)
 {
-    const int64_t left = (rows * k + 2 * LK_TILE_LINE - 1) / (2 * LK_TILE_LINE);
-    return (wanted){at, 2 * LK_TILE_LINE, left, (left + tiles - 1) / tiles};
+    const int64_t left = (rows * k + 2 * LK_LINE - 1) / (2 * LK_LINE);
+    return (wanted){at, 2 * LK_LINE, left, (left + tiles - 1) / tiles};
 }
 
 static void ask_for(wanted *w, lk_tile_call *t)
 {
     const int64_t n = least(least(w->share, w->left), t->k / LK_TILE_ASKS);
+    t->n_ahead = 0;
+    if (n <= 0) return;
     t->ahead = w->at;
     t->ahead_step = w->step;
     t->n_ahead = (int)n;
@@ -119,7 +121,7 @@ static void ask_for(wanted *w, lk_tile_call *t)
 
 /*
  * All rows of a block, one panel: `call` describes row 0. While the tiles run they ask for the source of the next
- * panel, then for the next rows of the left side, and each for its own place in c.
+ * panel, those that are left over for the next rows of the left side, and each for its own place in c.
  */
 static void column(const left_side *left, int vectors, wanted *panel, wanted *next, const lk_tile_call *call)
 {
@@ -151,7 +153,7 @@ static wanted panel_wanted(const right_side *side, int64_t l, int64_t k, int64_t
     wanted w = {0};
     if (j >= n || (side->transposed && side->ld != k)) return w;
     if (side->transposed)
-        w = rows_wanted(side->b + j * k, least(LK_TILE_MAX_WIDTH, n - j), k, 1);
+        w = rows_wanted(side->b + j * k, least(2 * lk_set->lanes, n - j), k, 1);
     else
         w = (wanted){side->b + l * side->ld + j, side->ld, k, k};
     return w;
@@ -199,6 +201,7 @@ static void product(int64_t m, int64_t n, int64_t k, const lk_tile_call *shape, 
     const int64_t block = end & LK_TILE_ADD_C ? k : DEPTH; /* c must keep its old value until the end */
     const int64_t tiles = tiles_of(m), panels = (n + 2 * lk_set->lanes - 1) / (2 * lk_set->lanes);
     lk_tile_call  t = *shape;
+    if (m == 0 || n == 0) return;
     t.segments = 1;
     for (int64_t l = 0; l == 0 || l<k; l += block> 0 ? block : 1) {
         t.k = least(block, k - l);
@@ -271,11 +274,10 @@ static bool wants_turning(int64_t m, int64_t n, int64_t k)
     return m * (k + n) < n * k || (n <= NARROW && k > 0);
 }
 
-/* Rows of x to turn at a time: whole panels, within the cache and the scratch, whose n k floats hold m rows
- * where there are fewer rows than n. */
+/* Rows of x to turn at a time: whole panels, within the cache; one panel of very long rows is within n k floats. */
 static int64_t turned_rows(int64_t m, int64_t n, int64_t k)
 {
-    const int64_t room = m < n ? TURNED_FLOATS : LEFT_FLOATS;
+    const int64_t room = m < n ? TURNED_FLOATS : TURNED_FLOATS / 2;
     const int64_t rows = room / k / LK_TILE_MAX_WIDTH * LK_TILE_MAX_WIDTH;
     return rows < LK_TILE_MAX_WIDTH ? least(m, LK_TILE_MAX_WIDTH) : least(m, rows);
 }

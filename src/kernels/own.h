@@ -9,12 +9,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { LK_LINE = 16 }; /* floats */
+
 /** Makes the lines of x [n] this core's, if others read them a while ago. Changes nothing; nobody else may write
  * x meanwhile. */
 static inline void lk_own_lines(int64_t n, float *x)
 {
-    enum { LINE = 16 }; /* floats */
-    for (int64_t i = 0; i < n; i += LINE) {
+    for (int64_t i = 0; i < n; i += LK_LINE) {
         volatile float *line = x + i;
         *line = *line;
     }
@@ -35,8 +36,7 @@ static inline bool lk_prefetch_owns(void)
  * lk_own_lines waits for them as before). */
 static inline void lk_ask_lines(int64_t n, const float *x)
 {
-    enum { LINE = 16 };
-    for (int64_t i = 0; i < n; i += LINE) __builtin_prefetch(x + i, 1);
+    for (int64_t i = 0; i < n; i += LK_LINE) __builtin_prefetch(x + i, 1);
 }
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "kernels/conv.h"
 #include "kernels/fold.h"
+#include "kernels/own.h"
 #include "kernels/vec.h"
 
 typedef enum lk_tile_flags {
@@ -26,7 +27,7 @@ typedef enum lk_tile_flags {
  * While the chains run, lines that are needed soon are asked for, a few with every LK_TILE_ASKS of l (in lanes of at
  * least so many, and in calls of one segment), so that they come in the shadow of the arithmetic: `n_ahead` times two
  * lines at `ahead`, which moves on by ahead_step floats, to be read; n_own times two lines at `own`, which moves on by
- * ldc, to be written.
+ * ldc, to be written. The portable set does not ask.
  *
  * With `lanes` (a plan of lk_fold_plan) l runs over the rows of these lanes one after the other, in place of k and
  * segments: every lane is a chain of its own, and their values are folded along the tree. `stack` then has room for
@@ -46,7 +47,8 @@ typedef struct lk_tile_call {
  * out. */
 enum { LK_BAD_STRIDE = 1024 };
 
-enum { LK_TILE_ASKS = 4, LK_TILE_LINE = 16 /* floats in a line of the cache */ };
+/* Rows ahead that loops ask for which want a few columns of each, since the CPU does not see what they do. */
+enum { LK_TILE_ASKS = 4, LK_ROWS_AHEAD = 16 };
 
 enum { LK_TILE_MAX_ROWS = 14, LK_TILE_MAX_WIDTH = 32, LK_TILE_FLOATS = LK_TILE_MAX_ROWS * LK_TILE_MAX_WIDTH };
 

@@ -107,16 +107,12 @@ static void transpose(int64_t rows, int64_t cols, const float *src, int64_t ld_s
     }
 }
 
-enum {
-    COPY_AHEAD = 16
-}; /* rows that are asked for: few floats of each are wanted, so that the CPU does not see it */
-
 static void copy(int64_t rows, int64_t cols, const float *src, int64_t ld_src, float *dst, int64_t width)
 {
     const __mmask16 low = part(cols), high = part(cols - 16);
     for (int64_t i = 0; i < rows; i++, src += ld_src, dst += width) {
-        __builtin_prefetch(src + COPY_AHEAD * ld_src, 0, 2);
-        if (width > 16) __builtin_prefetch(src + COPY_AHEAD * ld_src + 16, 0, 2);
+        __builtin_prefetch(src + LK_ROWS_AHEAD * ld_src, 0, 2);
+        if (width > 16) __builtin_prefetch(src + LK_ROWS_AHEAD * ld_src + 16, 0, 2);
         _mm512_storeu_ps(dst, _mm512_maskz_loadu_ps(low, src));
         if (width > 16) _mm512_storeu_ps(dst + 16, _mm512_maskz_loadu_ps(high, src + 16));
     }

@@ -74,11 +74,11 @@ static inline float lk_tanh(float x)
 
 /**
  * Distribution function of the standard normal, Phi(x) = (1 + erf(x / sqrt 2)) / 2, absolute error below
- * 2e-7; *density: sqrt(2 pi) times its derivative, exp(-x^2 / 2). With y = |x| / sqrt 2: erf(y) = y P(y^2) for y < 1 (4e-8); erfc(y) = t Q(t) exp(-y^2), t = 1 / (1 +
- * 0.4 y), else (2e-8). The form of the tail follows Abramowitz, Stegun, Handbook of Mathematical Functions,
- * 1964, 7.1.26.
+ * 2e-7; *bell = exp(-x^2 / 2), sqrt(2 pi) times its derivative. With y = |x| / sqrt 2: erf(y) = y P(y^2) for
+ * y < 1 (4e-8); erfc(y) = t Q(t) exp(-y^2), t = 1 / (1 + 0.4 y), else (2e-8). The form of the tail follows
+ * Abramowitz, Stegun, Handbook of Mathematical Functions, 1964, 7.1.26.
  */
-static inline float lk_normal_cdf(float x, float *density)
+static inline float lk_normal_cdf(float x, float *bell)
 {
     const float y = 0.70710678f * fabsf(x), u = y * y;
     float       p = fmaf(-5.648059866e-4f, u, 4.921762028e-3f);
@@ -93,8 +93,8 @@ static inline float lk_normal_cdf(float x, float *density)
     q = fmaf(q, t, 1.976968591e-1f);
     q = fmaf(q, t, 2.268624952e-1f);
     q = fmaf(q, t, 2.256163663e-1f);
-    *density = lk_exp(-u);
-    const float tail = 0.5f * (t * q * *density); /* erfc(y) / 2 = Phi(-|x|) */
+    *bell = lk_exp(-u);
+    const float tail = 0.5f * (t * q * *bell); /* erfc(y) / 2 = Phi(-|x|) */
     const float below = y < 1.0f ? fmaf(-0.5f * y, p, 0.5f) : tail;
     return x > 0.0f ? 1.0f - below : below;
 }
@@ -102,7 +102,7 @@ static inline float lk_normal_cdf(float x, float *density)
 /** The activation itself. `slope` for leaky relu. */
 static inline float lk_act(lk_epilogue kind, float slope, float x)
 {
-    float density;
+    float bell;
     switch (kind) {
     case LK_EPI_NONE:
         break;
@@ -115,7 +115,7 @@ static inline float lk_act(lk_epilogue kind, float slope, float x)
     case LK_EPI_TANH:
         return lk_tanh(x);
     case LK_EPI_GELU:
-        return x * lk_normal_cdf(x, &density);
+        return x * lk_normal_cdf(x, &bell);
     case LK_EPI_SILU:
         return x * lk_sigmoid(x);
     }
@@ -137,9 +137,9 @@ static inline float lk_act_gradient(lk_epilogue kind, float slope, float y, floa
     case LK_EPI_TANH:
         return d_y * fmaf(-y, y, 1.0f);
     case LK_EPI_GELU: {
-        float       density;
-        const float phi = lk_normal_cdf(z, &density);
-        return d_y * fmaf(z * 0.39894228f, density, phi);
+        float       bell;
+        const float phi = lk_normal_cdf(z, &bell);
+        return d_y * fmaf(z * 0.39894228f, bell, phi);
     }
     case LK_EPI_SILU: {
         const float s = lk_sigmoid(z);

@@ -34,7 +34,7 @@ typedef struct weight_work {
 typedef struct node_work {
     const weight_work  *all;
     const lk_fold_leaf *leaves;
-    int                 n_leaves;
+    int                 n_leaves, asks; /* how often a tile over these rows asks for lines */
     int64_t             first, rows;
 } node_work;
 
@@ -106,8 +106,9 @@ static void tile_of_node(const node_work *node, int high, int vectors, const lk_
     t.stack = stack;
     /* Other ranks may have read the slab; at the end of the arithmetic the wait would only begin. */
     if (lk_prefetch_owns()) {
-        t.own = next ? next : t.c;
-        t.n_own = high;
+        t.own = next;
+        t.n_own = next ? high : 0;
+        for (int r = node->asks; next && r < high; r++) lk_ask_lines(2 * lk_set->lanes, next + r * t.ldc);
     } else {
         for (int r = 0; r < high; r++) lk_own_lines(t.cols, t.c + r * t.ldc);
     }
@@ -122,6 +123,8 @@ static void copied_block(const node_work *node, int64_t units, int64_t cols, con
     lk_tile_call  t = *target;
     t.row_a = 1;
     t.beta = 1.0f;
+    for (int64_t r = 0; lk_prefetch_owns() && r < units / tiles; r++)
+        lk_ask_lines(least(full, cols), t.c + r * t.ldc);
     for (int64_t s = 0; s < tiles; s++) {
         const int64_t at = s * units / tiles, high = (s + 1) * units / tiles - at;
         t.a = left_tile(node, s, at);
@@ -150,7 +153,7 @@ static void node_block(const node_work *node, int64_t units, int64_t column, int
     }
 }
 
-/* Parts of d_y, of so many rows, that are copied one after the other: SIDE_FLOATS each, more or less. */
+/* Parts in which d_y, so large, is copied one after the other: SIDE_FLOATS each, more or less. */
 static int64_t left_blocks(int64_t floats)
 {
     const int64_t blocks = (floats + SIDE_FLOATS / 2) / SIDE_FLOATS;
@@ -161,6 +164,7 @@ static void plan_node(node_work *node, const weight_work *w, int lo, int size, l
 {
     *node = (node_work){.all = w, .leaves = leaves};
     node->n_leaves = lk_fold_plan(w->n_lanes, w->start, lo, size, leaves);
+    for (int i = 0; i < node->n_leaves; i++) node->asks += (int)(leaves[i].rows / LK_TILE_ASKS);
     node->first = leaves[0].first;
     node->rows = leaves[node->n_leaves - 1].first + leaves[node->n_leaves - 1].rows - node->first;
 }
@@ -172,6 +176,7 @@ static void small_batch(const weight_work *w, bool add, float *d_w)
     lk_fold_leaf leaves[NODE_ROWS];
     node_work    node;
     plan_node(&node, w, 0, lk_fold_size(w->n_lanes), leaves);
+    if (w->n == 0) return;
     const int64_t wide = (w->k + lk_set->lanes - 1) / lk_set->lanes * lk_set->lanes;
     const bool    whole_x = w->k < w->n && node.rows * wide <= SIDE_FLOATS;
     const int64_t tiles = tiles_of(w->n),

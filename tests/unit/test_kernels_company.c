@@ -252,11 +252,15 @@ static void long_products(void)
     lk_dense_backward_data(m, k, n, a, b, false, out, scratch); /* w is [k, n] here: chains of k */
     lk_ref_dense_backward_data(m, k, n, a, b, false, other);
     same("dense backward to the data, long rows", out, other, m * n);
-    fill(out, m * n);
-    memcpy(other, out, (size_t)(m * n) * sizeof *out);
-    lk_gemm(m, n, k, 0.5f, a, k, 1, b, k, true, 0.75f, out, n, scratch);
-    lk_ref_gemm(m, n, k, 0.5f, a, k, 1, b, k, true, 0.75f, other, n);
-    same("product added to what is there, long rows", out, other, m * n);
+    for (int64_t deep = k; deep < 4000; deep += 1800) { /* so long that one tile of rows fills a block */
+        fill(a, m * deep);
+        fill(b, n * deep);
+        fill(out, m * n);
+        memcpy(other, out, (size_t)(m * n) * sizeof *out);
+        lk_gemm(m, n, deep, 0.5f, a, deep, 1, b, deep, true, 0.75f, out, n, scratch);
+        lk_ref_gemm(m, n, deep, 0.5f, a, deep, 1, b, deep, true, 0.75f, other, n);
+        same("product added to what is there, long rows", out, other, m * n);
+    }
     const int64_t wide = 1400, few = 101;
     fill(a, few * wide);
     fill(b, 120 * wide);
@@ -280,7 +284,7 @@ static void many_rows(void)
     }
 }
 
-/* Left sides of more rows than a block holds (65,536 floats), and rows a multiple of 1,024 floats apart:
+/* Left sides of more rows than a block holds (49,152 floats), and rows a multiple of 1,024 floats apart:
  * copied. */
 static void large_left_sides(void)
 {
@@ -311,11 +315,16 @@ static void large_sides(void)
     const int64_t sizes[3][2] = {{300, 100}, {420, 450}, {450, 420}}, start[5] = {0, 250, 500, 501, 1000};
     for (int i = 0; i < 3; i++) {
         const int64_t n = sizes[i][0], k = sizes[i][1];
+        assert_true(lk_dense_weight_scratch(4, n, k) <= SCRATCH);
         fill(a, start[4] * n);
         fill(c, start[4] * k);
-        lk_dense_backward_weight(4, start, n, k, a, c, false, out, out2, scratch);
-        lk_ref_dense_backward_weight(4, start, n, k, a, c, false, other, other2);
-        same("weight gradient, large sides", out, other, n * k);
+        fill(out, n * k);
+        fill(out2, n);
+        memcpy(other, out, (size_t)(n * k) * sizeof *out);
+        memcpy(other2, out2, (size_t)n * sizeof *out2);
+        lk_dense_backward_weight(4, start, n, k, a, c, true, out, out2, scratch);
+        lk_ref_dense_backward_weight(4, start, n, k, a, c, true, other, other2);
+        same("weight gradient added, large sides", out, other, n * k);
         same("bias gradient, large sides", out2, other2, n);
     }
 }
