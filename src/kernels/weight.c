@@ -9,14 +9,13 @@
 
 enum {
     NODE_ROWS = 1024,      /* rows that a tile of the result runs over before it leaves the registers */
-    SIDE_FLOATS = 1 << 18, /* of d_y or x in a copy that is used for all of the other: 1 MB */
-    BLOCK_PANELS =
-        4, /* panels of x beside such a copy of d_y; its tiles are in the first-level cache for these */
-    BLOCK_TILES = 4,  /* tiles of d_y beside such a copy of x */
-    BLOCK_SIDE = 256, /* rows and columns of d_w whose lanes are folded in memory */
-    COPIED_ROWS = 16, /* at a time, so that each line of the cache is read once */
-    SPILL = 16,       /* floats that the last row of a copy may write beyond its end: less than a vector */
-    STACK_TILES = 12  /* values waiting for their right sibling: 1,024 lanes of one row make 11 */
+    SIDE_FLOATS = 1 << 18, /* of d_y or x in a copy that is used for all of the other: 1 MB, more or less */
+    BLOCK_PANELS = 4,      /* of x beside such a copy of d_y; a tile's rows stay in the first-level cache for them */
+    BLOCK_UNITS = 56,      /* of d_y beside such a copy of x */
+    BLOCK_SIDE = 256,      /* rows and columns of d_w whose lanes are folded in memory */
+    COPIED_ROWS = 16,      /* at a time, so that each line of the cache is read once */
+    SPILL = 16,            /* floats that the last row of a copy may write beyond its end: less than a vector */
+    STACK_TILES = 12       /* values waiting for their right sibling: 1,024 lanes of one row make 11 */
 };
 
 typedef struct weight_work {
@@ -179,8 +178,8 @@ static void small_batch(const weight_work *w, bool add, float *d_w)
     if (w->n == 0) return;
     const int64_t wide = (w->k + lk_set->lanes - 1) / lk_set->lanes * lk_set->lanes;
     const bool    whole_x = w->k < w->n && node.rows * wide <= SIDE_FLOATS;
-    const int64_t tiles = tiles_of(w->n),
-                  blocks = whole_x ? (tiles + BLOCK_TILES - 1) / BLOCK_TILES : left_blocks(node.rows * w->n);
+    const int64_t tiles = tiles_of(w->n);
+    const int64_t blocks = whole_x ? (w->n + BLOCK_UNITS - 1) / BLOCK_UNITS : left_blocks(node.rows * w->n);
     if (whole_x) copy_right(&node, 0, w->k);
     for (int64_t b = 0, j = 0; b < blocks; b++) {
         const lk_tile_call target = {.c = d_w + j * w->k, .ldc = w->k, .flags = add ? LK_TILE_ADD_C : 0};
