@@ -10,12 +10,13 @@
 enum {
     NODE_ROWS = 1024,      /* rows that a tile of the result runs over before it leaves the registers */
     SIDE_FLOATS = 1 << 18, /* of d_y or x in a copy that is used for all of the other: 1 MB, more or less */
-    BLOCK_PANELS = 4,      /* of x beside such a copy of d_y; a tile's rows stay in the first-level cache for them */
-    BLOCK_UNITS = 56,      /* of d_y beside such a copy of x */
-    BLOCK_SIDE = 256,      /* rows and columns of d_w whose lanes are folded in memory */
-    COPIED_ROWS = 16,      /* at a time, so that each line of the cache is read once */
-    SPILL = 16,            /* floats that the last row of a copy may write beyond its end: less than a vector */
-    STACK_TILES = 12       /* values waiting for their right sibling: 1,024 lanes of one row make 11 */
+    BLOCK_PANELS =
+        4, /* of x beside such a copy of d_y; a tile's rows stay in the first-level cache for them */
+    BLOCK_UNITS = 56, /* of d_y beside such a copy of x */
+    BLOCK_SIDE = 256, /* rows and columns of d_w whose lanes are folded in memory */
+    COPIED_ROWS = 16, /* at a time, so that each line of the cache is read once */
+    SPILL = 16,       /* floats that the last row of a copy may write beyond its end: less than a vector */
+    STACK_TILES = 12  /* values waiting for their right sibling: 1,024 lanes of one row make 11 */
 };
 
 typedef struct weight_work {
