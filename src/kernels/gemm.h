@@ -24,7 +24,7 @@ typedef enum lk_epilogue {
 int64_t lk_gemm_pack_floats(int64_t n, int64_t k);
 
 /** y [m, n] = epilogue(x [m, k] w[n, k]^T + bias [n] or NULL). `slope` for leaky relu. For gelu and silu the
- * value before the activation is also stored in z [m, n] (needed by backward); else z may be NULL. */
+ * value before the activation is also stored in z [m, n] unless NULL (backward needs it); else z may be NULL. */
 void lk_dense_forward(int64_t m, int64_t n, int64_t k, const float *x, const float *w, const float *bias,
                       lk_epilogue epilogue, float slope, float *y, float *z, float *pack);
 /** d_x [m, k] = (add ? d_x : 0) + d_y [m, n] w [n, k]. */

@@ -73,6 +73,14 @@ done:
     return st;
 }
 
+/* Samples that are passed forward together where nothing is kept: what lies between then stays in a cache. */
+enum { FORWARD_ROWS = 4 };
+
+static int64_t at_a_time(const lk_call *call)
+{
+    return call->training || call->rows < FORWARD_ROWS ? call->rows : FORWARD_ROWS;
+}
+
 /* Kept: qkv [rows t, 3u], p [rows, heads, t, t], p v [rows t, u]. Scratch: d_qkv, d(p v), d_p, pack. */
 static int64_t kept(const lk_layer *layer, int64_t rows)
 {
@@ -95,9 +103,9 @@ static lk_needs needs(const lk_layer *layer, int64_t rows, int lanes, bool train
 {
     sizes   s = sizes_of(layer);
     int64_t pack = pack_floats(layer, lanes), starts = 2 * (lanes + 2),
-            back = rows * s.t * 4 * s.u + s.t * s.t;
+            back = rows * s.t * 4 * s.u + s.t * s.t, some = rows < FORWARD_ROWS ? rows : FORWARD_ROWS;
     return training ? (lk_needs){4 * kept(layer, rows), 4 * (starts + pack + back)}
-                    : (lk_needs){0, 4 * (kept(layer, rows) + pack)};
+                    : (lk_needs){0, 4 * (kept(layer, some) + pack)};
 }
 
 /* Rows of a softmax; in causal rows i the values right of i are zero. */
@@ -110,17 +118,18 @@ static void attend(int64_t t, bool causal, float *p)
     if (!causal) lk_softmax_rows(t, t, p, p);
 }
 
-static lk_status forward(const lk_call *call)
+/* Samples first .. first + rows - 1, with room for as many at qkv. */
+static void forward_rows(const lk_call *call, int64_t first, int64_t rows, float *qkv)
 {
-    sizes  s = sizes_of(call->layer);
-    float *qkv = call->training ? call->keep : call->scratch, *p = qkv + call->rows * s.t * 3 * s.u;
-    float *mixed = p + call->rows * s.heads * s.t * s.t;
-    float *pack = call->training ? call->scratch : mixed + call->rows * s.t * s.u;
-    float  scale = 1.0f / sqrtf((float)s.d);
-    bool   causal = call->layer->options.causal;
-    lk_dense_forward(call->rows * s.t, 3 * s.u, s.u, call->x[0], lk_call_state(call, QKV_WEIGHT),
+    sizes        s = sizes_of(call->layer);
+    float       *p = qkv + rows * s.t * 3 * s.u, *mixed = p + rows * s.heads * s.t * s.t;
+    float       *pack = call->training ? call->scratch : mixed + rows * s.t * s.u;
+    const float *x = (const float *)call->x[0] + first * s.t * s.u;
+    float        scale = 1.0f / sqrtf((float)s.d);
+    bool         causal = call->layer->options.causal;
+    lk_dense_forward(rows * s.t, 3 * s.u, s.u, x, lk_call_state(call, QKV_WEIGHT),
                      lk_call_state(call, QKV_BIAS), LK_EPI_NONE, 0, qkv, NULL, pack);
-    for (int64_t row = 0; row < call->rows; row++)
+    for (int64_t row = 0; row < rows; row++)
         for (int64_t h = 0; h < s.heads; h++) {
             const float *q = qkv + row * s.t * 3 * s.u + h * s.d, *k = q + s.u, *v = k + s.u;
             float       *own = p + (row * s.heads + h) * s.t * s.t;
@@ -133,8 +142,16 @@ static lk_status forward(const lk_call *call)
                 lk_gemm(b.rows, s.d, b.seen, 1, own + b.from * s.t, s.t, 1, v, 3 * s.u, false, 0,
                         out + b.from * s.u, s.u, pack);
         }
-    lk_dense_forward(call->rows * s.t, s.u, s.u, mixed, lk_call_state(call, OUT_WEIGHT),
-                     lk_call_state(call, OUT_BIAS), LK_EPI_NONE, 0, call->y, NULL, pack);
+    lk_dense_forward(rows * s.t, s.u, s.u, mixed, lk_call_state(call, OUT_WEIGHT),
+                     lk_call_state(call, OUT_BIAS), LK_EPI_NONE, 0, call->y + first * s.t * s.u, NULL, pack);
+}
+
+static lk_status forward(const lk_call *call)
+{
+    int64_t step = at_a_time(call);
+    for (int64_t first = 0; first < call->rows; first += step)
+        forward_rows(call, first, call->rows - first < step ? call->rows - first : step,
+                     call->training ? call->keep : call->scratch);
     return LK_OK;
 }
 

@@ -42,20 +42,16 @@ static int64_t kept_z(const lk_layer *layer, int64_t rows)
 static lk_needs needs(const lk_layer *layer, int64_t rows, int lanes, bool training)
 {
     int64_t z = kept_z(layer, rows), scratch = lk_conv_scratch(&layer->conv, rows, lanes);
-    return training ? (lk_needs){4 * z, 4 * scratch} : (lk_needs){0, 4 * (scratch + z)};
+    return (lk_needs){training ? 4 * z : 0, 4 * scratch};
 }
 
 static lk_status forward(const lk_call *call)
 {
     const lk_layer *layer = call->layer;
     const float    *bias = layer->options.no_bias ? NULL : lk_call_state(call, 1);
-    float          *scratch = call->scratch, *z = call->keep;
-    if (!call->training && kept_z(layer, call->rows)) {
-        z = scratch;
-        scratch += kept_z(layer, call->rows);
-    }
+    float          *z = call->training ? call->keep : NULL;
     lk_conv_forward(&layer->conv, call->rows, call->x[0], lk_call_state(call, 0), bias, layer->epilogue,
-                    layer->options.slope, call->y, z, scratch);
+                    layer->options.slope, call->y, z, call->scratch);
     if (layer->options.activation == LK_ACT_SOFTMAX)
         lk_softmax_rows(call->rows * layer->conv.out_h * layer->conv.out_w, layer->conv.filters, call->y,
                         call->y);

@@ -93,7 +93,6 @@ static lk_needs needs(const lk_layer *layer, int64_t rows, int lanes, bool train
     int64_t  sums = has_weight(layer) ? lk_dense_weight_scratch(lanes, n, k) : lk_fold_floats(n, lanes);
     lk_needs need = {.keep = training ? 4 * kept_z(layer, rows) : 0};
     need.scratch = 4 * (starts + (pack > sums ? pack : sums));
-    if (!training && kept_z(layer, rows)) need.scratch = 4 * (starts + pack + kept_z(layer, rows));
     return need;
 }
 
@@ -110,8 +109,7 @@ static lk_status forward(const lk_call *call)
     const lk_layer *layer = call->layer;
     int64_t         m = call->rows * lk_shape_rows(&layer->out), n = units_of(layer), k = inputs_of(layer);
     int             b = bias_span(layer);
-    float          *pack = call->scratch, *z = call->keep;
-    if (!call->training && kept_z(layer, call->rows)) z = pack + lk_gemm_pack_floats(n, k);
+    float          *pack = call->scratch, *z = call->training ? call->keep : NULL;
     if (has_weight(layer))
         lk_dense_forward(m, n, k, call->x[0], lk_call_state(call, weight_span(layer)),
                          b >= 0 ? lk_call_state(call, b) : NULL, layer->epilogue, layer->options.slope,
