@@ -76,9 +76,9 @@ done:
 /* Samples that are passed forward together where nothing is kept: what lies between then stays in a cache. */
 enum { FORWARD_ROWS = 4 };
 
-static int64_t at_a_time(const lk_call *call)
+static int64_t at_a_time(bool training, int64_t rows)
 {
-    return call->training || call->rows < FORWARD_ROWS ? call->rows : FORWARD_ROWS;
+    return training || rows < FORWARD_ROWS ? rows : FORWARD_ROWS;
 }
 
 /* Kept: qkv [rows t, 3u], p [rows, heads, t, t], p v [rows t, u]. Scratch: d_qkv, d(p v), d_p, pack. */
@@ -103,9 +103,9 @@ static lk_needs needs(const lk_layer *layer, int64_t rows, int lanes, bool train
 {
     sizes   s = sizes_of(layer);
     int64_t pack = pack_floats(layer, lanes), starts = 2 * (lanes + 2),
-            back = rows * s.t * 4 * s.u + s.t * s.t, some = rows < FORWARD_ROWS ? rows : FORWARD_ROWS;
+            back = rows * s.t * 4 * s.u + s.t * s.t;
     return training ? (lk_needs){4 * kept(layer, rows), 4 * (starts + pack + back)}
-                    : (lk_needs){0, 4 * (kept(layer, some) + pack)};
+                    : (lk_needs){0, 4 * (kept(layer, at_a_time(false, rows)) + pack)};
 }
 
 /* Rows of a softmax; in causal rows i the values right of i are zero. */
@@ -148,7 +148,7 @@ static void forward_rows(const lk_call *call, int64_t first, int64_t rows, float
 
 static lk_status forward(const lk_call *call)
 {
-    int64_t step = at_a_time(call);
+    int64_t step = at_a_time(call->training, call->rows);
     for (int64_t first = 0; first < call->rows; first += step)
         forward_rows(call, first, call->rows - first < step ? call->rows - first : step,
                      call->training ? call->keep : call->scratch);
