@@ -86,7 +86,7 @@ static void forward_image(const lk_conv_shape *s, const float *x, int64_t pitch,
 }
 
 void lk_conv_forward(const lk_conv_shape *s, int64_t rows, const float *x, const float *w, const float *bias,
-                     lk_epilogue epilogue, float slope, float *y, float *z, float *scratch)
+                     lk_epilogue epilogue, float slope, float *y, float *derivative, float *scratch)
 {
     const bool     relu = epilogue == LK_EPI_RELU, later = !relu && epilogue != LK_EPI_NONE;
     const bool     framed = !needs_no_frame(s);
@@ -94,19 +94,18 @@ void lk_conv_forward(const lk_conv_shape *s, int64_t rows, const float *x, const
     const int64_t  in = s->in_h * s->in_w * s->channels, out = s->out_h * s->out_w * s->filters;
     const lk_frame frame = lk_frame_of_input(s);
     const int64_t  pitch = (framed ? frame.cols : s->in_w) * s->channels;
-    float         *target = lk_epilogue_keeps_input(epilogue) && z ? z : y;
     float         *pack = scratch + (framed ? round_up(lk_frame_floats(&frame), LK_TILE_MAX_WIDTH) : 0);
     if (lk_set->products_by_blas) {
-        lk_conv_blas_forward(s, rows, x, w, bias, target, scratch);
-        lk_act_forward(epilogue, slope, rows * out, target, y);
+        lk_conv_blas_forward(s, rows, x, w, bias, y, scratch);
+        lk_act_forward(epilogue, slope, rows * out, y, y, derivative);
         return;
     }
     pack_filters(s, w, pack);
     if (framed) lk_frame_clear(&frame, scratch);
-    for (int64_t i = 0; i < rows; i++, x += in, y += out, target += out) {
+    for (int64_t i = 0; i < rows; i++, x += in, y += out) {
         if (framed) lk_frame_fill(&frame, x, scratch);
-        forward_image(s, framed ? scratch : x, pitch, pack, bias, flags, target);
-        if (later) lk_act_forward(epilogue, slope, out, target, y);
+        forward_image(s, framed ? scratch : x, pitch, pack, bias, flags, y);
+        if (later) lk_act_forward(epilogue, slope, out, y, y, derivative ? derivative + i * out : NULL);
     }
 }
 

@@ -17,9 +17,9 @@ typedef struct lk_conv_shape {
 /** Scratch in floats that any of the three calls may use for `rows` samples in n_lanes lanes. */
 int64_t lk_conv_scratch(const lk_conv_shape *shape, int64_t rows, int n_lanes);
 
-/** y [rows, out_h, out_w, filters] = epilogue(x * w + bias); z as in lk_dense_forward. */
+/** y [rows, out_h, out_w, filters] = epilogue(x * w + bias); `derivative` as in lk_dense_forward. */
 void lk_conv_forward(const lk_conv_shape *shape, int64_t rows, const float *x, const float *w,
-                     const float *bias, lk_epilogue epilogue, float slope, float *y, float *z,
+                     const float *bias, lk_epilogue epilogue, float slope, float *y, float *derivative,
                      float *scratch);
 /** d_x = (add ? d_x : 0) + transposed convolution of d_y. */
 void lk_conv_backward_data(const lk_conv_shape *shape, int64_t rows, const float *d_y, const float *w,

@@ -3,7 +3,6 @@
 #include <stddef.h>
 
 #include "kernels/blas.h"
-#include "kernels/order.h"
 #include "kernels/set.h"
 
 enum {
@@ -193,19 +192,36 @@ static int64_t left_blocks(int64_t floats)
     return blocks > 0 ? blocks : 1;
 }
 
-/* c [m, n] = finish(a [m, k] b); `start` says what stands for the first block, `end` what the last one does.
- */
-static void product(int64_t m, int64_t n, int64_t k, const lk_tile_call *shape, const right_side *side,
-                    int start, int end, float *pack)
+/* What becomes of a result: flags of the tiles that end its chains, then an activation that is no flag, over rows that
+ * are still in the cache; those rows stand together. */
+typedef struct finish {
+    int         flags;
+    lk_epilogue activation;
+    float       slope;
+    float      *derivative; /* [m, n] or NULL */
+} finish;
+
+static void activate(const finish *end, int64_t first, int64_t count, float *y)
 {
-    const int64_t block = end & LK_TILE_ADD_C ? k : DEPTH; /* c must keep its old value until the end */
+    if (end->activation == LK_EPI_NONE) return;
+    lk_act_forward(end->activation, end->slope, count, y, y,
+                   end->derivative ? end->derivative + first : NULL);
+}
+
+/* c [m, n] = finish(a [m, k] b); `start` says what stands for the first block. */
+static void product(int64_t m, int64_t n, int64_t k, const lk_tile_call *shape, const right_side *side,
+                    int start, const finish *end, float *pack)
+{
+    const int64_t block =
+        end->flags & LK_TILE_ADD_C ? k : DEPTH; /* c must keep its old value until the end */
     const int64_t tiles = tiles_of(m), panels = (n + 2 * lk_set->lanes - 1) / (2 * lk_set->lanes);
     lk_tile_call  t = *shape;
     if (m == 0 || n == 0) return;
     t.segments = 1;
     for (int64_t l = 0; l == 0 || l<k; l += block> 0 ? block : 1) {
         t.k = least(block, k - l);
-        t.flags = (l == 0 ? start : LK_TILE_START_C) | (l + block >= k ? end : 0);
+        const bool ends = l + block >= k;
+        t.flags = (l == 0 ? start : LK_TILE_START_C) | (ends ? end->flags : 0);
         const bool    deep = t.k * lk_set->rows > LEFT_FLOATS; /* rare: one block */
         const int64_t blocks = deep ? 1 : left_blocks(m * t.k);
         const bool    copied = !deep && wants_copy(shape, m, n),
@@ -223,6 +239,7 @@ static void product(int64_t m, int64_t n, int64_t k, const lk_tile_call *shape, 
                 next = rows_wanted(shape->a + stop * t.k, after - stop, t.k, (last - first) * panels);
             t.c = shape->c + i * shape->ldc;
             row_block(&left, n, l, b == 0, blocks > 1, &next, &t, side, pack + LEFT_ROOM);
+            if (ends) activate(end, i * n, left.m * n, t.c);
             i = stop;
         }
     }
@@ -283,30 +300,31 @@ static int64_t turned_rows(int64_t m, int64_t n, int64_t k)
 }
 
 void lk_dense_forward(int64_t m, int64_t n, int64_t k, const float *x, const float *w, const float *bias,
-                      lk_epilogue epilogue, float slope, float *y, float *z, float *pack)
+                      lk_epilogue epilogue, float slope, float *y, float *derivative, float *pack)
 {
-    const bool relu = epilogue == LK_EPI_RELU, later = !relu && epilogue != LK_EPI_NONE;
-    float     *out = lk_epilogue_keeps_input(epilogue) && z ? z : y;
     if (lk_set->products_by_blas) {
-        lk_blas_gemm(m, n, k, 1.0f, x, k, false, w, k, true, 0.0f, out, n);
-        lk_blas_bias(m, n, bias, out);
-        lk_act_forward(epilogue, slope, m * n, out, y);
+        lk_blas_gemm(m, n, k, 1.0f, x, k, false, w, k, true, 0.0f, y, n);
+        lk_blas_bias(m, n, bias, y);
+        lk_act_forward(epilogue, slope, m * n, y, y, derivative);
         return;
     }
-    const int        relu_flag = relu ? LK_TILE_RELU : 0;
+    const bool       relu = epilogue == LK_EPI_RELU; /* done by the tiles */
+    finish           end = {relu ? LK_TILE_RELU : 0, relu ? LK_EPI_NONE : epilogue, slope, derivative};
     const right_side side = {w, k, true};
     if (wants_turning(m, n, k)) {
         const int64_t step = turned_rows(m, n, k);
+        end.flags |= bias ? LK_TILE_ROW_BIAS : 0;
         for (int64_t i = 0; i < m; i += step) {
-            const lk_tile_call t = {.bias = bias, .c = out + i * n};
-            turned_product(least(step, m - i), n, k, &t, x + i * k, w,
-                           relu_flag | (bias ? LK_TILE_ROW_BIAS : 0), pack);
+            const int64_t      rows = least(step, m - i);
+            const lk_tile_call t = {.bias = bias, .c = y + i * n};
+            turned_product(rows, n, k, &t, x + i * k, w, end.flags, pack);
+            activate(&end, i * n, rows * n, t.c);
         }
     } else {
-        const lk_tile_call t = {.a = x, .row_a = k, .col_a = 1, .bias = bias, .c = out, .ldc = n};
-        product(m, n, k, &t, &side, 0, relu_flag | (bias ? LK_TILE_BIAS : 0), pack);
+        const lk_tile_call t = {.a = x, .row_a = k, .col_a = 1, .bias = bias, .c = y, .ldc = n};
+        end.flags |= bias ? LK_TILE_BIAS : 0;
+        product(m, n, k, &t, &side, 0, &end, pack);
     }
-    if (later) lk_act_forward(epilogue, slope, m * n, out, y);
 }
 
 void lk_dense_backward_data(int64_t m, int64_t n, int64_t k, const float *d_y, const float *w, bool add,
@@ -318,7 +336,7 @@ void lk_dense_backward_data(int64_t m, int64_t n, int64_t k, const float *d_y, c
     }
     const right_side   side = {w, k, false};
     const lk_tile_call t = {.a = d_y, .row_a = n, .col_a = 1, .c = d_x, .ldc = k};
-    product(m, k, n, &t, &side, add ? LK_TILE_START_C : 0, 0, pack);
+    product(m, k, n, &t, &side, add ? LK_TILE_START_C : 0, &(finish){0}, pack);
 }
 
 void lk_gemm(int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t row_a, int64_t col_a,
@@ -329,9 +347,9 @@ void lk_gemm(int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64
                      ldc);
         return;
     }
-    const right_side   side = {b, ldb, trans_b};
-    const int          end = (alpha != 1.0f ? LK_TILE_SCALE : 0) | (beta != 0.0f ? LK_TILE_ADD_C : 0);
+    const right_side side = {b, ldb, trans_b};
+    const finish end = {.flags = (alpha != 1.0f ? LK_TILE_SCALE : 0) | (beta != 0.0f ? LK_TILE_ADD_C : 0)};
     const lk_tile_call t = {
         .a = a, .row_a = row_a, .col_a = col_a, .c = c, .ldc = ldc, .alpha = alpha, .beta = beta};
-    product(m, n, k, &t, &side, 0, end, pack);
+    product(m, n, k, &t, &side, 0, &end, pack);
 }

@@ -21,12 +21,18 @@ typedef enum lk_epilogue {
     LK_EPI_SILU
 } lk_epilogue;
 
+/** True for activations whose derivative cannot be told from their output: it is kept for backward. */
+static inline bool lk_epilogue_keeps_derivative(lk_epilogue epilogue)
+{
+    return epilogue == LK_EPI_GELU || epilogue == LK_EPI_SILU;
+}
+
 int64_t lk_gemm_pack_floats(int64_t n, int64_t k);
 
 /** y [m, n] = epilogue(x [m, k] w[n, k]^T + bias [n] or NULL). `slope` for leaky relu. For gelu and silu the
- * value before the activation is also stored in z [m, n] unless NULL (backward needs it); else z may be NULL. */
+ * derivative at the value before the activation goes to `derivative` [m, n] unless NULL; else it may be NULL. */
 void lk_dense_forward(int64_t m, int64_t n, int64_t k, const float *x, const float *w, const float *bias,
-                      lk_epilogue epilogue, float slope, float *y, float *z, float *pack);
+                      lk_epilogue epilogue, float slope, float *y, float *derivative, float *pack);
 /** d_x [m, k] = (add ? d_x : 0) + d_y [m, n] w [n, k]. */
 void lk_dense_backward_data(int64_t m, int64_t n, int64_t k, const float *d_y, const float *w, bool add,
                             float *d_x, float *pack);

@@ -23,10 +23,4 @@ static inline int64_t lk_conv_band_rows(const lk_conv_shape *shape)
     return rows < 1 ? 1 : rows > shape->out_h ? shape->out_h : rows;
 }
 
-/** True for activations whose backward needs the value before them. */
-static inline bool lk_epilogue_keeps_input(lk_epilogue epilogue)
-{
-    return epilogue == LK_EPI_GELU || epilogue == LK_EPI_SILU;
-}
-
 #endif

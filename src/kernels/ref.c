@@ -3,21 +3,23 @@
 #include "kernels/order.h"
 #include "kernels/vec_math.h"
 
-static float finish(float value, const float *bias, int64_t j, lk_epilogue epilogue, float slope, float *z)
+static float finish(float value, const float *bias, int64_t j, lk_epilogue epilogue, float slope,
+                    float *derivative)
 {
     if (bias) value += bias[j];
-    if (z && lk_epilogue_keeps_input(epilogue)) *z = value;
+    if (derivative && lk_epilogue_keeps_derivative(epilogue))
+        *derivative = lk_act_derivative(epilogue, value);
     return lk_act(epilogue, slope, value);
 }
 
 void lk_ref_dense_forward(int64_t m, int64_t n, int64_t k, const float *x, const float *w, const float *bias,
-                          lk_epilogue epilogue, float slope, float *y, float *z)
+                          lk_epilogue epilogue, float slope, float *y, float *derivative)
 {
     for (int64_t i = 0; i < m; i++) {
         for (int64_t j = 0; j < n; j++) {
             float sum = 0.0f;
             for (int64_t l = 0; l < k; l++) sum = fmaf(x[i * k + l], w[j * k + l], sum);
-            y[i * n + j] = finish(sum, bias, j, epilogue, slope, z ? z + i * n + j : NULL);
+            y[i * n + j] = finish(sum, bias, j, epilogue, slope, derivative ? derivative + i * n + j : NULL);
         }
     }
 }
@@ -153,7 +155,7 @@ static float conv_window(const lk_conv_shape *s, const float *x, const float *w,
 }
 
 void lk_ref_conv_forward(const lk_conv_shape *s, int64_t rows, const float *x, const float *w,
-                         const float *bias, lk_epilogue epilogue, float slope, float *y, float *z)
+                         const float *bias, lk_epilogue epilogue, float slope, float *y, float *derivative)
 {
     const int64_t weights = s->kernel_h * s->kernel_w * s->channels;
     int64_t       at = 0;
@@ -162,7 +164,7 @@ void lk_ref_conv_forward(const lk_conv_shape *s, int64_t rows, const float *x, c
             for (int64_t ow = 0; ow < s->out_w; ow++)
                 for (int64_t f = 0; f < s->filters; f++, at++)
                     y[at] = finish(conv_window(s, x, w + f * weights, i, oh, ow), bias, f, epilogue, slope,
-                                   z ? z + at : NULL);
+                                   derivative ? derivative + at : NULL);
 }
 
 /* Output row (or column) that cell `in` feeds through kernel row `k`: false if none lies at that stride. */

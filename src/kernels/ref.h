@@ -10,7 +10,7 @@
 #include "kernels/vec.h"
 
 void lk_ref_dense_forward(int64_t m, int64_t n, int64_t k, const float *x, const float *w, const float *bias,
-                          lk_epilogue epilogue, float slope, float *y, float *z);
+                          lk_epilogue epilogue, float slope, float *y, float *derivative);
 void lk_ref_dense_backward_data(int64_t m, int64_t n, int64_t k, const float *d_y, const float *w, bool add,
                                 float *d_x);
 void lk_ref_dense_backward_weight(int n_lanes, const int64_t *start, int64_t n, int64_t k, const float *d_y,
@@ -19,13 +19,14 @@ void lk_ref_gemm(int64_t m, int64_t n, int64_t k, float alpha, const float *a, i
                  const float *b, int64_t ldb, bool trans_b, float beta, float *c, int64_t ldc);
 
 void lk_ref_conv_forward(const lk_conv_shape *shape, int64_t rows, const float *x, const float *w,
-                         const float *bias, lk_epilogue epilogue, float slope, float *y, float *z);
+                         const float *bias, lk_epilogue epilogue, float slope, float *y, float *derivative);
 void lk_ref_conv_backward_data(const lk_conv_shape *shape, int64_t rows, const float *d_y, const float *w,
                                bool add, float *d_x);
 void lk_ref_conv_backward_weight(const lk_conv_shape *shape, int n_lanes, const int64_t *start,
                                  const float *d_y, const float *x, bool add, float *d_w, float *d_bias);
 
-void   lk_ref_act_forward(lk_epilogue kind, float slope, int64_t n, const float *x, float *y);
+void   lk_ref_act_forward(lk_epilogue kind, float slope, int64_t n, const float *x, float *y,
+                          float *derivative);
 void   lk_ref_act_backward(lk_epilogue kind, float slope, int64_t n, const float *y, const float *z,
                            const float *d_y, float *d_x);
 double lk_ref_squares(int64_t n, const float *x, int64_t *bad);

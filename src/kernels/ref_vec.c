@@ -15,9 +15,13 @@ static double join_column_parts(const double part[LK_COLUMN_PARTS])
     return (part[0] + part[1]) + (part[2] + part[3]);
 }
 
-void lk_ref_act_forward(lk_epilogue kind, float slope, int64_t n, const float *x, float *y)
+void lk_ref_act_forward(lk_epilogue kind, float slope, int64_t n, const float *x, float *y, float *derivative)
 {
-    for (int64_t i = 0; i < n; i++) y[i] = lk_act(kind, slope, x[i]);
+    for (int64_t i = 0; i < n; i++) {
+        const float z = x[i];
+        y[i] = lk_act(kind, slope, z);
+        if (derivative && lk_epilogue_keeps_derivative(kind)) derivative[i] = lk_act_derivative(kind, z);
+    }
 }
 
 void lk_ref_act_backward(lk_epilogue kind, float slope, int64_t n, const float *y, const float *z,

@@ -55,8 +55,9 @@ enum { LK_TILE_MAX_ROWS = 14, LK_TILE_MAX_WIDTH = 32, LK_TILE_FLOATS = LK_TILE_M
 /* The loops of vec.h that a set has its own compilation of: X(type, name, parameters, arguments) makes
  * lk_<name>. */
 #define LK_VEC_LIST(X)                                                                                       \
-    X(void, act_forward, (lk_epilogue kind, float slope, int64_t n, const float *x, float *y),               \
-      (kind, slope, n, x, y))                                                                                \
+    X(void, act_forward,                                                                                     \
+      (lk_epilogue kind, float slope, int64_t n, const float *x, float *y, float *derivative),               \
+      (kind, slope, n, x, y, derivative))                                                                    \
     X(void, act_backward,                                                                                    \
       (lk_epilogue kind, float slope, int64_t n, const float *y, const float *z, const float *d_y,           \
        float *d_x),                                                                                          \

@@ -8,8 +8,8 @@
 
 #include "kernels/gemm.h"
 
-/** y = f(x). May alias. */
-void lk_act_forward(lk_epilogue kind, float slope, int64_t n, const float *x, float *y);
+/** y = f(x). y may alias x. For gelu and silu f'(x) goes to `derivative` [n] unless that is NULL. */
+void lk_act_forward(lk_epilogue kind, float slope, int64_t n, const float *x, float *y, float *derivative);
 /** d_x = d_y f'(.). y is the output; z the input (used by gelu and silu only, else may be NULL). d_x may
  * alias d_y. */
 void lk_act_backward(lk_epilogue kind, float slope, int64_t n, const float *y, const float *z,

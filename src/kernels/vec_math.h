@@ -122,6 +122,18 @@ static inline float lk_act(lk_epilogue kind, float slope, float x)
     return x;
 }
 
+/** f'(z) of the activations whose derivative cannot be told from their output: gelu and silu. */
+static inline float lk_act_derivative(lk_epilogue kind, float z)
+{
+    if (kind == LK_EPI_GELU) {
+        float       bell;
+        const float phi = lk_normal_cdf(z, &bell);
+        return fmaf(z * 0.39894228f, bell, phi);
+    }
+    const float s = lk_sigmoid(z);
+    return fmaf(s * z, 1.0f - s, s);
+}
+
 /** d_y f'(.) from the output y, or from the input z for gelu and silu. */
 static inline float lk_act_gradient(lk_epilogue kind, float slope, float y, float z, float d_y)
 {
@@ -136,15 +148,9 @@ static inline float lk_act_gradient(lk_epilogue kind, float slope, float y, floa
         return d_y * (y * (1.0f - y));
     case LK_EPI_TANH:
         return d_y * fmaf(-y, y, 1.0f);
-    case LK_EPI_GELU: {
-        float       bell;
-        const float phi = lk_normal_cdf(z, &bell);
-        return d_y * fmaf(z * 0.39894228f, bell, phi);
-    }
-    case LK_EPI_SILU: {
-        const float s = lk_sigmoid(z);
-        return d_y * fmaf(s * z, 1.0f - s, s);
-    }
+    case LK_EPI_GELU:
+    case LK_EPI_SILU:
+        return d_y * lk_act_derivative(kind, z);
     }
     return d_y;
 }

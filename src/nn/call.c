@@ -99,17 +99,14 @@ lk_status lk_layer_window(const lk_layer *layer, int axis, int64_t kernel, int64
     return LK_OK;
 }
 
-bool lk_epilogue_keeps_z(lk_epilogue epilogue)
-{
-    return epilogue == LK_EPI_GELU || epilogue == LK_EPI_SILU;
-}
-
-void lk_call_unactivate(const lk_call *call, int64_t width, const float *z)
+void lk_call_unactivate(const lk_call *call, int64_t width, const float *derivative)
 {
     const lk_layer *layer = call->layer;
     int64_t         n = call->rows * lk_shape_count(&layer->out);
     if (layer->options.activation == LK_ACT_SOFTMAX)
         lk_softmax_backward_rows(n / width, width, call->y, call->d_y, call->d_y);
+    else if (lk_epilogue_keeps_derivative(layer->epilogue))
+        lk_vec_multiply(n, call->d_y, derivative, call->d_y);
     else if (layer->epilogue != LK_EPI_NONE)
-        lk_act_backward(layer->epilogue, layer->options.slope, n, call->y, z, call->d_y, call->d_y);
+        lk_act_backward(layer->epilogue, layer->options.slope, n, call->y, NULL, call->d_y, call->d_y);
 }

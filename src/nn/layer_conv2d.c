@@ -34,24 +34,24 @@ done:
     return st;
 }
 
-static int64_t kept_z(const lk_layer *layer, int64_t rows)
+static int64_t kept_floats(const lk_layer *layer, int64_t rows)
 {
-    return lk_epilogue_keeps_z(layer->epilogue) ? rows * lk_shape_count(&layer->out) : 0;
+    return lk_epilogue_keeps_derivative(layer->epilogue) ? rows * lk_shape_count(&layer->out) : 0;
 }
 
 static lk_needs needs(const lk_layer *layer, int64_t rows, int lanes, bool training)
 {
-    int64_t z = kept_z(layer, rows), scratch = lk_conv_scratch(&layer->conv, rows, lanes);
-    return (lk_needs){training ? 4 * z : 0, 4 * scratch};
+    return (lk_needs){.keep = training ? 4 * kept_floats(layer, rows) : 0,
+                      .scratch = 4 * lk_conv_scratch(&layer->conv, rows, lanes)};
 }
 
 static lk_status forward(const lk_call *call)
 {
     const lk_layer *layer = call->layer;
     const float    *bias = layer->options.no_bias ? NULL : lk_call_state(call, 1);
-    float          *z = call->training ? call->keep : NULL;
+    float          *derivative = call->training ? call->keep : NULL;
     lk_conv_forward(&layer->conv, call->rows, call->x[0], lk_call_state(call, 0), bias, layer->epilogue,
-                    layer->options.slope, call->y, z, call->scratch);
+                    layer->options.slope, call->y, derivative, call->scratch);
     if (layer->options.activation == LK_ACT_SOFTMAX)
         lk_softmax_rows(call->rows * layer->conv.out_h * layer->conv.out_w, layer->conv.filters, call->y,
                         call->y);

@@ -81,9 +81,9 @@ static int bias_span(const lk_layer *layer)
     return has_weight(layer) && layer->tied < 0 ? 1 : 0;
 }
 
-static int64_t kept_z(const lk_layer *layer, int64_t rows)
+static int64_t kept_floats(const lk_layer *layer, int64_t rows)
 {
-    return lk_epilogue_keeps_z(layer->epilogue) ? rows * lk_shape_count(&layer->out) : 0;
+    return lk_epilogue_keeps_derivative(layer->epilogue) ? rows * lk_shape_count(&layer->out) : 0;
 }
 
 static lk_needs needs(const lk_layer *layer, int64_t rows, int lanes, bool training)
@@ -91,7 +91,7 @@ static lk_needs needs(const lk_layer *layer, int64_t rows, int lanes, bool train
     int64_t  n = units_of(layer), k = inputs_of(layer);
     int64_t  pack = lk_gemm_pack_floats(n, k), starts = 2 * (lanes + 2); /* int64 in floats */
     int64_t  sums = has_weight(layer) ? lk_dense_weight_scratch(lanes, n, k) : lk_fold_floats(n, lanes);
-    lk_needs need = {.keep = training ? 4 * kept_z(layer, rows) : 0};
+    lk_needs need = {.keep = training ? 4 * kept_floats(layer, rows) : 0};
     need.scratch = 4 * (starts + (pack > sums ? pack : sums));
     return need;
 }
@@ -101,7 +101,8 @@ static void forward_constant(const lk_call *call, int64_t m, int64_t n)
 {
     const float *bias = lk_call_state(call, bias_span(call->layer));
     for (int64_t i = 0; i < m; i++) memcpy(call->y + i * n, bias, (size_t)n * sizeof *bias);
-    lk_act_forward(call->layer->epilogue, call->layer->options.slope, m * n, call->y, call->y);
+    lk_act_forward(call->layer->epilogue, call->layer->options.slope, m * n, call->y, call->y,
+                   call->training ? call->keep : NULL);
 }
 
 static lk_status forward(const lk_call *call)
@@ -109,11 +110,11 @@ static lk_status forward(const lk_call *call)
     const lk_layer *layer = call->layer;
     int64_t         m = call->rows * lk_shape_rows(&layer->out), n = units_of(layer), k = inputs_of(layer);
     int             b = bias_span(layer);
-    float          *pack = call->scratch, *z = call->training ? call->keep : NULL;
+    float          *pack = call->scratch, *derivative = call->training ? call->keep : NULL;
     if (has_weight(layer))
         lk_dense_forward(m, n, k, call->x[0], lk_call_state(call, weight_span(layer)),
                          b >= 0 ? lk_call_state(call, b) : NULL, layer->epilogue, layer->options.slope,
-                         call->y, z, pack);
+                         call->y, derivative, pack);
     else
         forward_constant(call, m, n);
     if (layer->options.activation == LK_ACT_SOFTMAX) lk_softmax_rows(m, n, call->y, call->y);

@@ -38,7 +38,7 @@ static lk_status infer_activation(lk_model *model, lk_layer *layer)
 {
     (void)model;
     layer->out = layer->in[0];
-    layer->needs_x = lk_epilogue_keeps_z(layer->epilogue);
+    layer->needs_x = lk_epilogue_keeps_derivative(layer->epilogue);
     layer->needs_y = !layer->needs_x;
     return LK_OK;
 }
@@ -50,7 +50,7 @@ static lk_status forward_activation(const lk_call *call)
     if (layer->options.activation == LK_ACT_SOFTMAX)
         lk_softmax_rows(n / width, width, call->x[0], call->y);
     else
-        lk_act_forward(layer->epilogue, layer->options.slope, n, call->x[0], call->y);
+        lk_act_forward(layer->epilogue, layer->options.slope, n, call->x[0], call->y, NULL);
     return LK_OK;
 }
 

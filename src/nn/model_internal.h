@@ -151,10 +151,9 @@ void lk_layer_count_products(lk_model *model, lk_layer *layer, int64_t multiply_
 lk_status lk_layer_window(const lk_layer *layer, int axis, int64_t kernel, int64_t stride, int64_t *out,
                           int64_t *before);
 
-/** Backward through the fused activation, in place: d_y becomes the gradient before it. z: kept values. */
-void lk_call_unactivate(const lk_call *call, int64_t width, const float *z);
-/** True if backward wants the value before the activation. */
-bool lk_epilogue_keeps_z(lk_epilogue epilogue);
+/** Backward through the fused activation, in place: d_y becomes the gradient before it. `derivative`: what forward
+ * kept, of activations that keep it. */
+void lk_call_unactivate(const lk_call *call, int64_t width, const float *derivative);
 
 /** Product of all axes but the last, and the last (1 for a scalar). */
 int64_t lk_shape_rows(const lk_shape *shape);

@@ -176,7 +176,7 @@ static void finish_outputs(const lk_run *run, int64_t n, float *values)
         break;
     }
     case LK_LOSS_BINARY_CROSS_ENTROPY:
-        lk_act_forward(LK_EPI_SIGMOID, 0, n * width, values, values);
+        lk_act_forward(LK_EPI_SIGMOID, 0, n * width, values, values, NULL);
         break;
     default:
         lk_transform_undo_target(lk_data_transform(run->data), 0, n, values);

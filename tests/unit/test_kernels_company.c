@@ -264,9 +264,10 @@ static void long_products(void)
     const int64_t wide = 1400, few = 101;
     fill(a, few * wide);
     fill(b, 120 * wide);
-    lk_dense_forward(few, 120, wide, a, b, NULL, LK_EPI_NONE, 0, out, NULL, scratch);
-    lk_ref_dense_forward(few, 120, wide, a, b, NULL, LK_EPI_NONE, 0, other, NULL);
+    lk_dense_forward(few, 120, wide, a, b, NULL, LK_EPI_SILU, 0, out, out2, scratch);
+    lk_ref_dense_forward(few, 120, wide, a, b, NULL, LK_EPI_SILU, 0, other, other2);
     same("dense forward, held transposed", out, other, few * 120);
+    same("its derivative", out2, other2, few * 120);
 }
 
 /* Weight gradients of more than 1,024 rows, in a node and in a lane, and of more than one block of 256 x 256. */
@@ -295,9 +296,10 @@ static void large_left_sides(void)
         fill(a, m * far);
         fill(b, few * far);
         fill(bias, far);
-        lk_dense_forward(m, few, far, a, b, bias, LK_EPI_RELU, 0, out, NULL, scratch);
-        lk_ref_dense_forward(m, few, far, a, b, bias, LK_EPI_RELU, 0, other, NULL);
+        lk_dense_forward(m, few, far, a, b, bias, LK_EPI_GELU, 0, out, out2, scratch);
+        lk_ref_dense_forward(m, few, far, a, b, bias, LK_EPI_GELU, 0, other, other2);
         same("dense forward, large left side", out, other, m * few);
+        same("its derivative", out2, other2, m * few);
         lk_dense_backward_data(m, far, few, a, b, false, out, scratch);
         lk_ref_dense_backward_data(m, far, few, a, b, false, other);
         same("dense backward to the data, large left side", out, other, m * few);
@@ -339,7 +341,7 @@ static void large_convolutions(void)
         lk_conv_forward(s, 2, a, b, i % 2 ? bias : NULL, kinds[i % 3], 0.3f, out, out2, scratch);
         lk_ref_conv_forward(s, 2, a, b, i % 2 ? bias : NULL, kinds[i % 3], 0.3f, other, other2);
         same("conv forward", out, other, n);
-        if (kinds[i % 3] == LK_EPI_GELU) same("conv, value before the activation", out2, other2, n);
+        if (kinds[i % 3] == LK_EPI_GELU) same("conv, derivative of the activation", out2, other2, n);
         lk_conv_backward_data(s, 2, c, b, false, out, scratch);
         lk_ref_conv_backward_data(s, 2, c, b, false, other);
         same("conv backward to the data", out, other, in);
@@ -390,10 +392,10 @@ static void rows_alone(void)
     fill(c, m * n);
     for (int64_t i = 0; i < m * n; i++) a[i] *= 9;
     for (lk_epilogue kind = LK_EPI_NONE; kind <= LK_EPI_SILU; kind++) {
-        lk_act_forward(kind, 0.1f, m * n, a, out);
+        lk_act_forward(kind, 0.1f, m * n, a, out, NULL);
         lk_act_backward(kind, 0.1f, m * n, out, a, c, out2);
         for (int64_t i = 0; i < m * n; i++) {
-            lk_act_forward(kind, 0.1f, 1, a + i, other + i);
+            lk_act_forward(kind, 0.1f, 1, a + i, other + i, NULL);
             lk_act_backward(kind, 0.1f, 1, other + i, a + i, c + i, other2 + i);
         }
         same("activations one by one", out, other, m * n);

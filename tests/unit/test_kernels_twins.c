@@ -76,7 +76,7 @@ static void dense_round(void)
     lk_dense_forward(m, n, k, a, b, with_bias ? bias : NULL, epilogue, 0.1f, out, out2, scratch);
     lk_ref_dense_forward(m, n, k, a, b, with_bias ? bias : NULL, epilogue, 0.1f, twin, twin2);
     same("dense forward", out, twin, m * n);
-    if (epilogue >= LK_EPI_GELU) same("value before the activation", out2, twin2, m * n);
+    if (epilogue >= LK_EPI_GELU) same("derivative of the activation", out2, twin2, m * n);
     if (add) memcpy(out, a, (size_t)(m * k) * sizeof *a);
     if (add) memcpy(twin, a, (size_t)(m * k) * sizeof *a);
     lk_dense_backward_data(m, n, k, c, b, add, out, scratch);
@@ -232,9 +232,14 @@ static void row_round(void)
     fill(a, m * n);
     fill(c, m * n);
     for (int64_t i = 0; i < m * n; i++) a[i] *= 6;
-    lk_act_forward(kind, 0.1f, m * n, a, out);
-    lk_ref_act_forward(kind, 0.1f, m * n, a, twin);
+    memset(out2, 0, (size_t)(m * n) * sizeof *out2);
+    memset(twin2, 0, (size_t)(m * n) * sizeof *twin2);
+    lk_act_forward(kind, 0.1f, m * n, a, out, out2);
+    lk_ref_act_forward(kind, 0.1f, m * n, a, twin, twin2);
     same("activation", out, twin, m * n);
+    same("its derivative", out2, twin2, m * n);
+    lk_act_forward(kind, 0.1f, m * n, a, out, NULL);
+    same("activation alone", out, twin, m * n);
     lk_act_backward(kind, 0.1f, m * n, twin, a, c, out2);
     lk_ref_act_backward(kind, 0.1f, m * n, twin, a, c, twin2);
     same("activation backward", out2, twin2, m * n);
@@ -323,7 +328,7 @@ static double worst_ulp(lk_epilogue kind, double (*exact)(double), float from, f
     if (kind == LK_EPI_NONE)
         lk_vec_exp(N, a, out);
     else
-        lk_act_forward(kind, 0, N, a, out);
+        lk_act_forward(kind, 0, N, a, out, NULL);
     for (int i = 0; i < N; i++) {
         double y = exact((double)a[i]);
         float  near = fabsf((float)y), ulp = nextafterf(near, INFINITY) - near;

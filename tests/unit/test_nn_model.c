@@ -69,6 +69,8 @@ static const model_case CASES[] = {
           LAYER_NORM, ATTENTION, {.kind = LK_LAYER_ATTENTION, .heads = 3}, LAYER_NORM, DENSE(2, LK_ACT_NONE)),
     MODEL("tied", TOKENS, {.kind = LK_LAYER_EMBEDDING, .name = "tokens", .units = 8}, LAYER_NORM,
           {.kind = LK_LAYER_DENSE, .tied = "tokens", .no_bias = true}),
+    MODEL("bent constant", VECTOR,
+          {.kind = LK_LAYER_DENSE, .units = 2, .activation = LK_ACT_GELU, .no_weight = true}),
 };
 enum { N_CASES = sizeof CASES / sizeof *CASES };
 static const int64_t ONE_LANE[] = {0, ROWS};
