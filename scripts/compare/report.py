@@ -78,6 +78,12 @@ def cost_table(results):
     return lines
 
 
+def commit():
+    """" (abc1234)" in a checkout, with a plus where it was changed; "" elsewhere."""
+    git = subprocess.run(["git", "describe", "--always", "--dirty=+", "--exclude=*"], cwd=pathlib.Path(__file__).parent, capture_output=True, text=True, check=False)
+    return f" ({git.stdout.strip()})" if git.returncode == 0 else ""
+
+
 def machine(args, results):
     cpu = next(line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name"))
     version = subprocess.run([args.lockstep, "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
@@ -87,7 +93,7 @@ def machine(args, results):
     counts = sorted({len(r.rounds) for r in results})
     cores = sorted({entry["core_type"] for r in some for entry in r.rounds if entry.get("core_type")})
     told = f" by an OpenBLAS that does not know this CPU and was told OPENBLAS_CORETYPE={' or '.join(cores)}" if cores else ""
-    return (f"{args.ranks} cores of {cpu} ({os.uname().machine}), {datetime.date.today()}. {version}, kernels "
+    return (f"{args.ranks} cores of {cpu} ({os.uname().machine}), {datetime.date.today()}. {version}{commit()}, kernels "
             f"{some[0].rounds[0]['kernels']}; PyTorch {some[0].first['version']} ({some[0].first['capability']}), g++ {compiler}. "
             f"{' to '.join(map(str, sorted({counts[0], counts[-1]})))} rounds a row, medians; "
             f"{sum(r.discarded for r in results)} rounds discarded because the yardstick moved by over 5 % within them. "

@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 
+import cores
+
 
 def arguments():
     parser = argparse.ArgumentParser()
@@ -46,8 +48,8 @@ def become_a_rank(args):
             subprocess.Popen([sys.executable, *sys.argv], env={**os.environ, "RANK": str(rank)}, stdin=subprocess.DEVNULL,
                              stdout=subprocess.DEVNULL)
     rank = int(os.environ["RANK"])
-    cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {cores[rank % len(cores)]})
+    cpus = cores.one_cpu_a_core()
+    os.sched_setaffinity(0, {cpus[rank % len(cpus)]})
     return rank
 
 

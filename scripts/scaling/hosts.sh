@@ -11,7 +11,9 @@
 # pass in ms (20), $STEPS how many steps of each run are kept (all), spread evenly.
 set -u
 fail() { echo "hosts.sh: $*" >&2; exit 1; }
-LOCKSTEP=${LOCKSTEP:-$(command -v lockstep)} || fail "no program lockstep on the path; LOCKSTEP names one"
+built=$(cd "$(dirname "$0")/../.." && pwd)/build/lockstep
+LOCKSTEP=${LOCKSTEP:-$(command -v lockstep || echo "$built")}
+[ -x "$LOCKSTEP" ] || fail "no program lockstep on the path and no $built; LOCKSTEP names one"
 [ -x "${NETNS_TOOLS:?names the folder of netns-hosts}/netns-hosts" ] || fail "no netns-hosts in $NETNS_TOOLS"
 if [ -z "${INSIDE-}" ]; then # namespaces of our own, which end with us
     apart="unshare --mount --net --pid --fork --kill-child --mount-proc"

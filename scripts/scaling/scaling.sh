@@ -16,8 +16,8 @@
 #   sbatch --array=0-4 --nodes=8 --ntasks-per-node=64 scripts/scaling/scaling.sh CONFIG --ranks "64 128 256 512" -o DIR
 #   scripts/scaling/scaling.sh --plot -o DIR
 #
-# $LOCKSTEP names the program (default: lockstep on the path), $LAUNCH what starts it: words before the number of ranks,
-# "mpirun -n" or, under Slurm, "srun --mpi=pmix -n".
+# $LOCKSTEP names the program (default: lockstep on the path, else build/lockstep), $LAUNCH what starts it: words before the
+# number of ranks, "mpirun -n" or, under Slurm, "srun --mpi=pmix -n".
 set -u
 fail() { echo "scaling.sh: $*" >&2; exit 2; }
 
@@ -37,7 +37,9 @@ while [ $# -gt 0 ]; do
     *) [ -z "$config" ] || fail "one CONFIG expected, got $config and $1"; config=$1; shift ;;
     esac
 done
-LOCKSTEP=${LOCKSTEP:-$(command -v lockstep)} || fail "no program lockstep on the path; LOCKSTEP names one"
+built=$(cd "$(dirname "$0")/../.." && pwd)/build/lockstep
+LOCKSTEP=${LOCKSTEP:-$(command -v lockstep || echo "$built")}
+[ -x "$LOCKSTEP" ] || fail "no program lockstep on the path and no $built; LOCKSTEP names one"
 cores=$(nproc)
 if [ -z "$ranks" ]; then
     for ((p = 1; p <= 2 * cores; p *= 2)); do ranks+="$p "; done

@@ -1,6 +1,7 @@
 #include "kernels/kernels.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/alloc.h"
@@ -45,15 +46,26 @@ static const lk_kernel_set *best_set(void)
     return &lk_set_portable;
 }
 
-/* OpenBLAS runs its oldest kernels on a CPU that is newer than its list: right, but up to five times slower.
- * The yardstick and the set "openblas" then are too, and a share of such a yardstick would flatter us. To the
- * other sets, which do without its products, it is nothing. */
+#ifdef LK_KERNELS_X86
+static bool uses_avx512(const char *library)
+{
+    return strstr(library, "SkylakeX") || strstr(library, "Cooperlake") || strstr(library, "SapphireRapids");
+}
+#endif
+
+/* OpenBLAS runs its oldest kernels on a CPU that is newer than its list: right, but up to five times slower; and those
+ * that OPENBLAS_CORETYPE names, if it is set. The yardstick and the set "openblas" then are slower too, and a share of
+ * such a yardstick would flatter us. To the other sets, which do without its products, it is nothing. */
 static const char *blas_remark(const char *library)
 {
 #ifdef LK_KERNELS_X86
-    if (!strstr(library, "Prescott") || !cpu_has(&lk_set_haswell)) return "";
-    return cpu_has(&lk_set_avx512) ? " (slow: it does not know this CPU; set OPENBLAS_CORETYPE=SkylakeX)"
-                                   : " (slow: it does not know this CPU; set OPENBLAS_CORETYPE=Haswell)";
+    const bool avx512 = cpu_has(&lk_set_avx512);
+    if (strstr(library, "Prescott") && cpu_has(&lk_set_haswell))
+        return avx512 ? " (slow: it does not know this CPU; set OPENBLAS_CORETYPE=SkylakeX)"
+                      : " (slow: it does not know this CPU; set OPENBLAS_CORETYPE=Haswell)";
+    if (avx512 && getenv("OPENBLAS_CORETYPE") && !uses_avx512(library))
+        return " (slow: OPENBLAS_CORETYPE in the environment keeps it from AVX-512; unset it)";
+    return "";
 #else
     (void)library;
     return "";
