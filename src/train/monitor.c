@@ -64,8 +64,9 @@ void lk_monitor_decide(lk_run *run, const lk_scores *train, const lk_scores *val
         }
     }
     if (find_place(run, stop, &at)) {
-        double value = value_at(&at, train, validation);
-        if (!p->has_watched || improves(&at, value, p->watched, stop->min_delta)) {
+        double     value = value_at(&at, train, validation);
+        const bool first = !p->has_watched && !isnan(value); /* nothing would ever be better than a NaN */
+        if (first || (p->has_watched && improves(&at, value, p->watched, stop->min_delta))) {
             p->has_watched = 1;
             p->watched = value;
             p->waited = 0;
