@@ -10,7 +10,7 @@ list(REMOVE_ITEM scripts lib.sh)
 foreach(script ${scripts})
   string(REPLACE ".sh" "" name ${script})
   set(processors 2)
-  if(name MATCHES "^(R1|R4|R5|R14|R18|writing)_") # one process at a time, and some of them wait most of the time
+  if(name MATCHES "^((R1|R4|R5|R14|R18|writing)_|R9_slow_disk)") # one process at a time, and some of them wait most of the time
     set(processors 1)
   endif()
   lk_add_shell_test(${name} ${CMAKE_CURRENT_SOURCE_DIR}/crash/${script} LABELS crash TIMEOUT 240 PROCESSORS ${processors})

@@ -112,7 +112,7 @@ done:
     return st;
 }
 
-lk_status lk_checkpoint_commit(const lk_checkpoint_writer *writer, const char *path)
+lk_status lk_checkpoint_commit(const lk_checkpoint_writer *writer, const char *path, lk_moved *moved)
 {
     char  temporary[PATH_MAX];
     char *slash;
@@ -121,7 +121,7 @@ lk_status lk_checkpoint_commit(const lk_checkpoint_writer *writer, const char *p
     slash = strrchr(temporary, '/');
     /* One fixed name: safe under the run's lock, and a left-over is overwritten by the next write. */
     snprintf(slash ? slash + 1 : temporary, 8, ".new");
-    return lk_atomic_write(path, temporary, writer->image.bytes, writer->image.size);
+    return lk_atomic_write_watched(path, temporary, writer->image.bytes, writer->image.size, moved);
 }
 
 void lk_checkpoint_abandon(lk_checkpoint_writer **writer)

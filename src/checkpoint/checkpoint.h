@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "core/span.h"
+#include "io/atomic.h"
 #include "io/h5.h"
 
 typedef struct lk_checkpoint_writer lk_checkpoint_writer;
@@ -28,9 +29,9 @@ lk_status lk_checkpoint_put_spans(lk_checkpoint_writer *writer, const char *pref
                                   const lk_span_table *spans, unsigned kinds, const float *buffer);
 /** Closes the image and hashes it: from here on the bytes stand, and writing may go on in another thread. */
 lk_status lk_checkpoint_seal(lk_checkpoint_writer *writer, int64_t step);
-/** Atomic write of the sealed image. Touches nothing but the image and the folder: safe on a helper thread.
- */
-lk_status lk_checkpoint_commit(const lk_checkpoint_writer *writer, const char *path);
+/** Atomic write of the sealed image. Touches nothing but the image and the folder: safe on a helper thread. `moved` as for
+ * lk_atomic_write_watched. */
+lk_status lk_checkpoint_commit(const lk_checkpoint_writer *writer, const char *path, lk_moved *moved);
 void      lk_checkpoint_abandon(lk_checkpoint_writer **writer);
 
 typedef struct lk_checkpoint lk_checkpoint;

@@ -11,6 +11,8 @@
 #include "core/alloc.h"
 #include "io/atomic_internal.h"
 
+enum { PIECE_BYTES = 8 << 20, SYNC_BYTES = 256 << 20 };
+
 static int real_open(const char *path, int flags, mode_t mode)
 {
     return open(path, flags, mode);
@@ -31,16 +33,33 @@ static lk_status fail(const char *path, const char *call, int error)
     return lk_fail(LK_E_IO, "cannot write %s: %s: %s", path, call, lk_file_reason(error));
 }
 
-static lk_status write_all(int file, const char *path, const char *bytes, size_t size)
+/* After a failed fsync the kernel may have dropped the pages: never try again on that descriptor. */
+static lk_status make_durable(int file, const char *path, size_t size, lk_moved *moved)
 {
+    if (lk_io.fsync(file) != 0) return fail(path, "fsync", errno);
+    if (moved) atomic_fetch_add(moved, (long long)size);
+    return LK_OK;
+}
+
+/* In pieces, and durable now and then, so that a large file on a slow disk is seen to move. */
+static lk_status write_all(int file, const char *path, const char *bytes, size_t size, lk_moved *moved)
+{
+    size_t since = 0; /* not yet durable */
     while (size > 0) {
-        ssize_t n = lk_io.write(file, bytes, size);
+        ssize_t n = lk_io.write(file, bytes, size < PIECE_BYTES ? size : PIECE_BYTES);
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) return fail(path, "write", n == 0 ? ENOSPC : errno);
         bytes += n;
         size -= (size_t)n;
+        since += (size_t)n;
+        if (moved) atomic_fetch_add(moved, (long long)n);
+        if (size > 0 && since >= SYNC_BYTES) {
+            lk_status st = make_durable(file, path, since, moved);
+            if (st != LK_OK) return st;
+            since = 0;
+        }
     }
-    return LK_OK;
+    return make_durable(file, path, since, moved);
 }
 
 /* Nothing is lost yet where opening or reserving was interrupted by a signal. */
@@ -61,16 +80,14 @@ static int reserve(int file, size_t size)
     return error == EOPNOTSUPP || error == EINVAL || error == ENOSYS ? 0 : error;
 }
 
-/* After a failed fsync the kernel may have dropped the pages: never try again on that descriptor. */
-static lk_status write_temporary(const char *path, const char *bytes, size_t size)
+static lk_status write_temporary(const char *path, const char *bytes, size_t size, lk_moved *moved)
 {
     lk_status st = LK_OK;
     int       file = open_patiently(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (file < 0) return fail(path, "open", errno);
     int error = reserve(file, size);
     if (error != 0) st = fail(path, "reserve space", error);
-    if (st == LK_OK) st = write_all(file, path, bytes, size);
-    if (st == LK_OK && lk_io.fsync(file) != 0) st = fail(path, "fsync", errno);
+    if (st == LK_OK) st = write_all(file, path, bytes, size, moved);
     if (lk_io.close(file) != 0 && st == LK_OK) st = fail(path, "close", errno);
     return st;
 }
@@ -92,15 +109,21 @@ lk_status lk_sync_parent(const char *path)
     return st;
 }
 
-lk_status lk_atomic_write(const char *path, const char *temporary, const void *bytes, size_t size)
+lk_status lk_atomic_write_watched(const char *path, const char *temporary, const void *bytes, size_t size,
+                                  lk_moved *moved)
 {
-    lk_status st = write_temporary(temporary, bytes, size);
+    lk_status st = write_temporary(temporary, bytes, size, moved);
     if (st == LK_OK && lk_io.rename(temporary, path) != 0) st = fail(path, "rename", errno);
     if (st != LK_OK) {
         lk_io.unlink(temporary);
         return st;
     }
     return lk_sync_parent(path);
+}
+
+lk_status lk_atomic_write(const char *path, const char *temporary, const void *bytes, size_t size)
+{
+    return lk_atomic_write_watched(path, temporary, bytes, size, NULL);
 }
 
 lk_status lk_file_remove(const char *path)

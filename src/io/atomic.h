@@ -6,13 +6,22 @@
 #ifndef LK_IO_ATOMIC_H
 #define LK_IO_ATOMIC_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include "core/status.h"
 
+/** Bytes, of files being written. */
+typedef atomic_llong lk_moved;
+
 /** Replaces `path` by these bytes; `temporary` is the fixed temporary name in the same folder. The old file
  * survives every failure. Errors: LK_E_IO with path, call and reason (disk full is named). Local. */
 lk_status lk_atomic_write(const char *path, const char *temporary, const void *bytes, size_t size);
+
+/** The same. *moved grows with every piece that the system has taken or made durable, so that another thread can tell a
+ * slow write from one that stands still; NULL: nobody looks. */
+lk_status lk_atomic_write_watched(const char *path, const char *temporary, const void *bytes, size_t size,
+                                  lk_moved *moved);
 
 /** What an error number means for a file, with a plain word for what users meet: "No space left on device
  * (disk full)". Valid until the thread's next call. */

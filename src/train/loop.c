@@ -85,6 +85,12 @@ done:
     return st;
 }
 
+void lk_loop_writes(void *loop)
+{
+    lk_loop *l = loop;
+    lk_watchdog_tick(l->run->watchdog, l->run->progress.step, LK_PHASE_CHECKPOINT, LK_WAIT_NONE);
+}
+
 /* `last`: all is durable when it returns. Replicas are compared after the copy was made: a bit that flips before or during it
  * is found, and one that flips later is not in it. Collective. */
 static lk_status save(lk_loop *l, bool best, bool last)
@@ -331,6 +337,15 @@ static void leave_alone(lk_comm *comm, lk_status status)
     lk_comm_abort(comm, lk_status_exit_code(status));
 }
 
+/* Of a run that ended with an error too; the other ranks wait for it. */
+static void end_writing(lk_loop *l)
+{
+    if (l->run)
+        lk_watchdog_tick(l->run->watchdog, l->run->progress.step, LK_PHASE_CHECKPOINT,
+                         lk_loop_is_root(l) ? LK_WAIT_NONE : LK_WAIT_ROOT);
+    lk_saver_destroy(&l->saver);
+}
+
 lk_status lk_train(lk_session *session, const lk_run_options *options, const lk_train_request *request)
 {
     lk_status    st = LK_OK;
@@ -354,7 +369,7 @@ lk_status lk_train(lk_session *session, const lk_run_options *options, const lk_
 done:
     if (st != LK_OK && st != LK_STOPPED && !lk_comm_failed_together(session->comm))
         leave_alone(session->comm, st);
-    lk_saver_destroy(&l.saver);
+    end_writing(&l);
     lk_checkpoint_close(&l.resumed);
     lk_history_clear(&l.history);
     lk_free(&l.sums);

@@ -41,6 +41,9 @@ double  lk_loop_run_seconds(const lk_loop *l);
 double lk_loop_job_left(const lk_loop *l);
 double lk_loop_job_margin(const lk_loop *l);
 
+/** Root: a write of a checkpoint that somebody waits for has gone on. lk_saver_moves of a lk_loop. */
+void lk_loop_writes(void *loop);
+
 /* ---- start.c ---- */
 
 /** The newest checkpoint of the directory, into `resumed`; LK_E_DATA if the data is no longer its own. Root. */

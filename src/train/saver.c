@@ -7,13 +7,14 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/alloc.h"
 #include "core/clock.h"
 #include "core/log.h"
 
-enum { FAILED_WRITES_MOST = 3, SPARE_MOST = 4 };
+enum { FAILED_WRITES_MOST = 3, SPARE_MOST = 4, NAP_LEAST_NS = 100000, NAP_MOST_NS = 100000000 };
 
 typedef struct image {
     lk_checkpoint_writer *writer; /* owned; NULL: none */
@@ -36,6 +37,9 @@ struct lk_saver {
     bool                  overtaken;        /* said already */
     double                began;            /* the write in flight */
     double                seconds, slowest; /* of the last write; of the slowest one so far */
+    lk_saver_moves       *moves;
+    void                 *context;
+    lk_moved              moved; /* by all writes so far */
     pthread_t             thread;
     atomic_bool           done;
     lk_status             status; /* of the last write, with its message */
@@ -53,6 +57,8 @@ lk_status lk_saver_create(const lk_saver_options *options, lk_saver **out)
     snprintf(saver->best_path, sizeof saver->best_path, "%s", options->best);
     memcpy(saver->logs, options->logs, sizeof saver->logs);
     saver->keep = options->keep;
+    saver->moves = options->moves;
+    saver->context = options->context;
     *out = saver;
 done:
     return st;
@@ -73,7 +79,7 @@ static lk_status sync_logs(const lk_saver *saver)
 static lk_status write_best(lk_saver *saver)
 {
     lk_checkpoint_writer *best = saver->now.best ? saver->now.writer : saver->unsaved_best;
-    lk_status             st = best ? lk_checkpoint_commit(best, saver->best_path) : LK_OK;
+    lk_status             st = best ? lk_checkpoint_commit(best, saver->best_path, &saver->moved) : LK_OK;
     if (st == LK_OK) {
         lk_checkpoint_abandon(&saver->unsaved_best);
     } else if (saver->now.best) {
@@ -90,7 +96,7 @@ static lk_status write_files(lk_saver *saver)
     double    began = lk_clock_seconds();
     LK_TRY(sync_logs(saver));
     LK_TRY(write_best(saver));
-    LK_TRY(lk_checkpoint_commit(saver->now.writer, saver->path));
+    LK_TRY(lk_checkpoint_commit(saver->now.writer, saver->path, &saver->moved));
     if (lk_checkpoint_prune(saver->folder, saver->keep) != LK_OK)
         lk_log_warn("old checkpoints stay: %s", lk_error_message());
 done:
@@ -157,10 +163,22 @@ static void start(lk_saver *saver, image it)
     settle(saver);
 }
 
+static void wait_for_the_end(lk_saver *saver)
+{
+    long long before = -1;
+    for (long ns = NAP_LEAST_NS; !atomic_load(&saver->done); ns = ns < NAP_MOST_NS ? 2 * ns : ns) {
+        long long now = atomic_load(&saver->moved);
+        if (now != before && saver->moves) saver->moves(saver->context);
+        before = now;
+        nanosleep(&(struct timespec){0, ns}, NULL);
+    }
+}
+
 /* The status of the write in flight, once it is over. */
 static lk_status join(lk_saver *saver)
 {
     if (!saver->running) return LK_OK;
+    wait_for_the_end(saver);
     pthread_join(saver->thread, NULL);
     saver->running = false;
     settle(saver);

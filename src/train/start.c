@@ -102,7 +102,11 @@ static lk_status start_root(lk_loop *l, bool *resumed)
     LK_TRY(lk_rundir_set_status(rundir, "running", l->run->progress.step, ""));
     snprintf(folder, sizeof folder, "%s", lk_rundir_file(rundir, "checkpoints"));
     snprintf(best, sizeof best, "%s", lk_rundir_file(rundir, "best.h5"));
-    lk_saver_options saver = {.folder = folder, .best = best, .keep = l->run->options->checkpoint_keep};
+    lk_saver_options saver = {.folder = folder,
+                              .best = best,
+                              .keep = l->run->options->checkpoint_keep,
+                              .moves = lk_loop_writes,
+                              .context = l};
     lk_rundir_descriptors(rundir, saver.logs);
     LK_TRY(lk_saver_create(&saver, &l->saver));
 done:

@@ -370,7 +370,7 @@ static lk_status save(const char *path, const lk_span_table *spans, float *const
     for (int i = 0; i < 3; i++) LK_TRY(lk_checkpoint_put_spans(writer, prefix[i], spans, 1, buffer[i]));
     LK_TRY(lk_checkpoint_seal(writer, 1));
     sealed = lk_clock_seconds();
-    LK_TRY(lk_checkpoint_commit(writer, path));
+    LK_TRY(lk_checkpoint_commit(writer, path, NULL));
     *whole = lk_clock_seconds() - start;
     *write_s = lk_clock_seconds() - sealed;
 done:

@@ -61,7 +61,7 @@ static void save(int64_t step)
     char                  path[192];
     seal(step, &writer);
     path_of(step, path);
-    assert_ok(lk_checkpoint_commit(writer, path));
+    assert_ok(lk_checkpoint_commit(writer, path, NULL));
     lk_checkpoint_abandon(&writer);
 }
 
@@ -78,7 +78,7 @@ static void commit_and_die(const lk_checkpoint_writer *writer, int64_t step)
     lk_io.write = write_crumb; /* so that files of many lengths are left behind */
     if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0) _exit(77);
     raise(SIGSTOP);
-    if (lk_checkpoint_commit(writer, path) != LK_OK) _exit(1);
+    if (lk_checkpoint_commit(writer, path, NULL) != LK_OK) _exit(1);
     *acknowledged = 1;
     if (lk_checkpoint_prune(folder, 2) != LK_OK) _exit(2);
     *acknowledged = 2;

@@ -45,7 +45,7 @@ static void save(const char *path, int64_t step)
     assert_ok(lk_checkpoint_put_spans(writer, "/model", &spans, 1, values));
     assert_ok(lk_h5_put_int(lk_checkpoint_file(writer), "/state", "step", step));
     assert_ok(lk_checkpoint_seal(writer, step));
-    assert_ok(lk_checkpoint_commit(writer, path));
+    assert_ok(lk_checkpoint_commit(writer, path, NULL));
     lk_checkpoint_abandon(&writer);
 }
 

@@ -2,6 +2,7 @@
  * A library to be preloaded into one rank of a job, which makes that rank meet what is rare: LK_FAULT says what, LK_FAULT_RANK
  * in which rank (0).
  *   alloc:N         allocation number N of the program fails; a line "allocations N" goes to the file LK_FAULT_COUNT at the end
+ *   slow:MS         every write of a MiB or more takes so many milliseconds longer
  *   nan:N, inf:N    the result of matrix product number N (train.kernels: openblas) begins with a NaN or infinity
  *   flip:BYTE:BIT   MS milliseconds (LK_FAULT_AFTER) after this host's window was made, a bit of the state or of the optimizer
  *                   slots in it is flipped; says so on stderr, and counts the comparisons of replicas from then on
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "comm/window.h"
@@ -58,6 +60,14 @@ __attribute__((destructor)) static void tell_count(void)
     if (!file) return;
     fprintf(file, "allocations %ld\n", allocations);
     fclose(file);
+}
+
+/* ---- slow ---- */
+
+__attribute__((visibility("default"))) ssize_t write(int file, const void *bytes, size_t size)
+{
+    if (size >= 1 << 20 && fault("slow") > 0) usleep((useconds_t)fault("slow") * 1000);
+    return syscall(SYS_write, file, bytes, size);
 }
 
 /* ---- nan, inf ---- */

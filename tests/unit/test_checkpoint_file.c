@@ -64,7 +64,7 @@ static void save(const char *name, int64_t step)
     assert_ok(lk_checkpoint_put_spans(writer, "/model", &spans, 3, buffer));
     assert_ok(lk_h5_put_int(lk_checkpoint_file(writer), "/state", "step", step));
     assert_ok(lk_checkpoint_seal(writer, step));
-    assert_ok(lk_checkpoint_commit(writer, path_of(name)));
+    assert_ok(lk_checkpoint_commit(writer, path_of(name), NULL));
     lk_checkpoint_abandon(&writer);
     assert_null(writer);
 }
@@ -220,7 +220,7 @@ static size_t file_of(lk_checkpoint_writer *writer, char **bytes)
     size_t size = 0;
     assert_ok(lk_checkpoint_put_spans(writer, "/model", &spans, 3, buffer));
     assert_ok(lk_checkpoint_seal(writer, 12));
-    assert_ok(lk_checkpoint_commit(writer, path));
+    assert_ok(lk_checkpoint_commit(writer, path, NULL));
     assert_ok(lk_file_read(path, 1 << 20, bytes, &size));
     return size;
 }
@@ -257,7 +257,7 @@ static void an_unsealed_writer_writes_nothing(void **state)
     lk_checkpoint_writer *writer;
     (void)state;
     assert_ok(lk_checkpoint_begin(&writer));
-    assert_status(lk_checkpoint_commit(writer, path), LK_E_BUG);
+    assert_status(lk_checkpoint_commit(writer, path, NULL), LK_E_BUG);
     assert_status(lk_checkpoint_begin_again(writer), LK_E_BUG);
     assert_false(present("step-00000012.h5"));
     lk_checkpoint_abandon(&writer);
@@ -395,7 +395,7 @@ static void each_allocation_may_fail(void **state)
         lk_status st = lk_checkpoint_begin(&writer);
         if (st == LK_OK) st = lk_checkpoint_put_spans(writer, "/model", &spans, 3, buffer);
         if (st == LK_OK) st = lk_checkpoint_seal(writer, 12);
-        if (st == LK_OK) st = lk_checkpoint_commit(writer, path);
+        if (st == LK_OK) st = lk_checkpoint_commit(writer, path, NULL);
         if (st == LK_OK) st = lk_checkpoint_open(path, &checkpoint);
         if (st == LK_OK) st = lk_checkpoint_get_spans(checkpoint, "/model", &spans, 3, buffer);
         if (st == LK_OK) st = lk_checkpoint_find_newest(folder, &found);
