@@ -4,11 +4,11 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "comm/network.h"
 #include "core/alloc.h"
+#include "core/clock.h"
 
 enum { WARN_SECONDS = 20, END_SECONDS = 600, EXIT_HUNG = 77 };
 
@@ -85,8 +85,7 @@ static void *watch(void *context)
     lk_patience    *p = context;
     struct timespec until;
     pthread_mutex_lock(&p->mutex);
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += WARN_SECONDS;
+    until = lk_clock_after(WARN_SECONDS);
     bool over = wait_until(p, &until);
     if (!over && p->launch.rank == 0) warn(&p->launch);
     until.tv_sec += END_SECONDS - WARN_SECONDS;
@@ -99,16 +98,12 @@ static void *watch(void *context)
 
 lk_patience *lk_patience_begin(const lk_launch *launch)
 {
-    lk_patience       *p = NULL;
-    pthread_condattr_t monotonic;
-    sigset_t           all, before;
+    lk_patience *p = NULL;
+    sigset_t     all, before;
     if (LK_ALLOC(1, &p) != LK_OK) return NULL;
     p->launch = *launch;
     pthread_mutex_init(&p->mutex, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&p->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    lk_clock_cond_init(&p->wake);
     sigfillset(&all); /* signals are for the main thread */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int failed = pthread_create(&p->thread, NULL, watch, p);

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,8 @@ struct lk_lock {
     pthread_cond_t  wake;
     bool            leave;
     long long       beat;
+    atomic_bool     lost;
+    char            taken_by[BEAT_BYTES]; /* stands once it is lost */
 };
 
 static void name_holder(char text[HOLDER_BYTES])
@@ -124,11 +127,17 @@ static bool is_mine(const lk_lock *lock, const char *beat)
     return of && !strncmp(of + 4, lock->holder, n) && of[4 + n] == '\n';
 }
 
-static lk_status refuse_beating(const lk_lock *lock, char *beat)
+/* Its end of line is cut off. */
+static const char *holder_of(char *beat)
 {
     char *of = strstr(beat, " of ");
     beat[strcspn(beat, "\n")] = '\0';
-    return refuse(lock, of ? of + 4 : "");
+    return of ? of + 4 : "";
+}
+
+static lk_status refuse_beating(const lk_lock *lock, char *beat)
+{
+    return refuse(lock, holder_of(beat));
 }
 
 static void *keep_beating(void *context)
@@ -139,10 +148,13 @@ static void *keep_beating(void *context)
     while (!lock->leave) {
         char seen[BEAT_BYTES];
         read_beat(lock, seen);
-        if (!*seen || is_mine(lock, seen))
-            (void)write_beat(lock); /* a beat that fails is made up for by the next */
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec += (time_t)BEAT_SECONDS;
+        if (*seen && !is_mine(lock, seen)) {
+            snprintf(lock->taken_by, sizeof lock->taken_by, "%s", holder_of(seen));
+            atomic_store(&lock->lost, true);
+            break;
+        }
+        (void)write_beat(lock); /* a beat that fails is made up for by the next */
+        until = lk_clock_after(BEAT_SECONDS);
         pthread_cond_timedwait(&lock->wake, &lock->mutex, &until);
     }
     pthread_mutex_unlock(&lock->mutex);
@@ -191,7 +203,7 @@ lk_status lk_lock_take(const char *directory, lk_lock **out)
     LK_TRY(LK_ALLOC(1, &lock));
     lock->file = -1;
     pthread_mutex_init(&lock->mutex, NULL);
-    pthread_cond_init(&lock->wake, NULL);
+    lk_clock_cond_init(&lock->wake);
     snprintf(lock->directory, sizeof lock->directory, "%s", directory);
     snprintf(lock->path, sizeof lock->path, "%s/.lock", lock->directory);
     snprintf(lock->beat_path, sizeof lock->beat_path, "%s/.lock.beat", lock->directory);
@@ -213,6 +225,16 @@ lk_status lk_lock_sign(lk_lock *lock)
     return lk_fail(LK_E_IO, "cannot write %s: %s", lock->path, lk_file_reason(errno));
 }
 
+lk_status lk_lock_held(lk_lock *lock)
+{
+    if (!atomic_load(&lock->lost)) return LK_OK;
+    return lk_fail(
+        LK_E_LOCKED,
+        "run directory %s has been taken over by %s, which had seen no sign of life of this job for %g s; "
+        "this one ends and writes nothing more",
+        lock->directory, *lock->taken_by ? lock->taken_by : "another job", SILENT_SECONDS);
+}
+
 void lk_lock_release(lk_lock **lock)
 {
     lk_lock *it = *lock;
@@ -223,7 +245,7 @@ void lk_lock_release(lk_lock **lock)
         pthread_cond_signal(&it->wake);
         pthread_mutex_unlock(&it->mutex);
         pthread_join(it->thread, NULL);
-        (void)lk_file_remove(it->beat_path);
+        if (!atomic_load(&it->lost)) (void)lk_file_remove(it->beat_path);
     }
     if (it->file >= 0) close(it->file);
     pthread_mutex_destroy(&it->mutex);

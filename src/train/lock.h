@@ -16,6 +16,9 @@ typedef struct lk_lock lk_lock;
 lk_status lk_lock_take(const char *directory, lk_lock **out);
 /** Writes down who holds it, for the message of the next one who wants it. */
 lk_status lk_lock_sign(lk_lock *lock);
+/** LK_E_LOCKED if another job has taken the directory over since: it found no beat while this job was suspended, or its disk
+ * stood still. Then nothing must be written there any more. */
+lk_status lk_lock_held(lk_lock *lock);
 void      lk_lock_release(lk_lock **lock);
 
 #endif

@@ -100,7 +100,8 @@ static lk_status save(lk_loop *l, bool best, bool last)
     lk_phase              before = lk_phases_enter(&l->run->phases, LK_PHASE_CHECKPOINT);
     lk_watchdog_tick(l->run->watchdog, l->run->progress.step, LK_PHASE_CHECKPOINT,
                      lk_loop_is_root(l) ? LK_WAIT_NONE : LK_WAIT_ROOT);
-    lk_status made = lk_loop_is_root(l) ? make_image(l, &image) : LK_OK;
+    lk_status made = lk_loop_is_root(l) ? lk_rundir_held(l->request->rundir) : LK_OK;
+    if (lk_loop_is_root(l) && made == LK_OK) made = make_image(l, &image);
     LK_TRY(lk_reduce_verify(l->run->reduce));
     if (lk_loop_is_root(l)) {
         st = made == LK_OK ? lk_saver_put(l->saver, &image, l->run->progress.step, best) : made;
@@ -138,6 +139,7 @@ double lk_loop_job_left(const lk_loop *l)
 static const char *reason_to_stop(const lk_loop *l)
 {
     const lk_train_request *request = l->request;
+    if (lk_rundir_held(request->rundir) != LK_OK) return "another job in its run directory";
     if (request->stop && *request->stop) return "a signal";
     if (lk_rundir_stop_asked(request->rundir)) return "the file STOP";
     if (request->max_time > 0 && lk_clock_seconds() - l->launched >= request->max_time) return "--max-time";

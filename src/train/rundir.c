@@ -157,7 +157,8 @@ lk_status lk_rundir_set_status(lk_rundir *rundir, const char *state, int64_t ste
 {
     lk_status st = LK_OK;
     char      temporary[PATH_MAX];
-    json_t   *status =
+    if (lk_rundir_held(rundir) != LK_OK) return LK_E_LOCKED;
+    json_t *status =
         json_pack("{s:s, s:I, s:s}", "state", state, "step", (json_int_t)step, "summary", summary);
     char *text = status ? json_dumps(status, JSON_INDENT(1)) : NULL;
     LK_CHECK(text, LK_E_NOMEM, "out of memory for status.json");
@@ -167,6 +168,11 @@ done:
     free(text);
     json_decref(status);
     return st;
+}
+
+lk_status lk_rundir_held(lk_rundir *rundir)
+{
+    return lk_lock_held(rundir->lock);
 }
 
 bool lk_rundir_stop_asked(lk_rundir *rundir)

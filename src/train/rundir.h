@@ -17,6 +17,9 @@ const char *lk_rundir_file(lk_rundir *rundir, const char *name);
 /** Replaces status.json: "running", "stopped", "finished", "failed". */
 lk_status lk_rundir_set_status(lk_rundir *rundir, const char *state, int64_t step, const char *summary);
 
+/** LK_E_LOCKED if another job has taken the directory over: no more may be written. */
+lk_status lk_rundir_held(lk_rundir *rundir);
+
 /** True if DIR/STOP exists; lk_rundir_clear_stop removes it when a run goes on. */
 bool lk_rundir_stop_asked(lk_rundir *rundir);
 void lk_rundir_clear_stop(lk_rundir *rundir);

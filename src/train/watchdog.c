@@ -331,10 +331,7 @@ static void *watch(void *context)
             look_for_the_dead(w);
             look_for_a_hang(w);
         }
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += (long)(BEAT_SECONDS * 1e9);
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
+        until = lk_clock_after(BEAT_SECONDS);
         pthread_cond_timedwait(&w->wake, &w->mutex, &until);
     }
     pthread_mutex_unlock(&w->mutex);
@@ -370,7 +367,7 @@ static lk_status create_blank(lk_comm *comm, double timeout, lk_watchdog **out)
     w->timeout = timeout;
     w->warned_of = NOBODY;
     pthread_mutex_init(&w->mutex, NULL);
-    pthread_cond_init(&w->wake, NULL);
+    lk_clock_cond_init(&w->wake);
     w->n = lk_comm_host_ranks(comm, lk_comm_host(comm));
     w->mine = lk_comm_rank_on_host(comm);
     w->first_rank = lk_comm_rank(comm) - w->mine;

@@ -60,5 +60,30 @@ if strace -o /dev/null true 2>/dev/null; then
     run without_locks "$LOCKSTEP" $(arguments two) --max-time 0.001s
     exits 75
     grep -qE "^resume +of step [1-9]" err || fail "it did not go on where the killed holder was"
+
+    # A job that is suspended as a whole loses the directory to the next one; awake again it ends, and touches nothing.
+    # shellcheck disable=SC2046
+    without_locks "$LOCKSTEP" $(arguments two) >out.first 2>err.first </dev/null &
+    launcher=$!
+    first=""
+    until first=$(ranks_of two) && [ -n "$first" ] && grep -q heartbeat err.first; do sleep 0.02; done
+    sleep 2 # it beats
+    kill -STOP $first
+    # shellcheck disable=SC2046
+    without_locks "$LOCKSTEP" $(arguments two) >out.second 2>err.second </dev/null &
+    second=$!
+    until grep -qE "^resume +of step" err.second; do kill -0 $second || fail "nobody took over: $(cat err.second)"; sleep 0.02; done
+    kill -CONT $first
+    ended
+    cp out.first out; cp err.first err
+    exits 73
+    says "run directory $work/two has been taken over by host $(hostname), process $(ranks_of two)"
+    touch two/STOP
+    wait $second
+    code=$?
+    cp out.second out; cp err.second err
+    exits 75
+    grep -q '"state": *"stopped"' two/status.json || fail "its status is of another job: $(cat two/status.json)"
+    good two
 fi
 echo "1 of $starts ran, $((starts - 1)) were refused"
