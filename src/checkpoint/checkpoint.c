@@ -1,10 +1,12 @@
 /* The file: image, user block, hash; written whole or not at all, verified before HDF5 sees a byte. */
 #include "checkpoint/checkpoint.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -12,7 +14,7 @@
 #include "core/alloc.h"
 #include "io/atomic.h"
 
-enum { USER_BLOCK = 512, FORMAT = 2 };
+enum { USER_BLOCK = 512, FORMAT = 2, PIECE_BYTES = 1 << 20 };
 
 static const char MAGIC[] = "LOCKSTEP ";
 
@@ -34,10 +36,14 @@ static void hex_of(XXH128_hash_t hash, char hex[33])
 }
 
 /* Format and step stand in the header, so they are the seed; format 1 had none. */
+static uint64_t seed_of(int format, int64_t step)
+{
+    return format == 1 ? 0 : (uint64_t)format << 56 ^ (uint64_t)step;
+}
+
 static void hash_image(const char *image, size_t size, int format, int64_t step, char hex[33])
 {
-    uint64_t seed = format == 1 ? 0 : (uint64_t)format << 56 ^ (uint64_t)step;
-    hex_of(XXH3_128bits_withSeed(image + USER_BLOCK, size - USER_BLOCK, seed), hex);
+    hex_of(XXH3_128bits_withSeed(image + USER_BLOCK, size - USER_BLOCK, seed_of(format, step)), hex);
 }
 
 /* ---- writing ---- */
@@ -134,36 +140,99 @@ void lk_checkpoint_abandon(lk_checkpoint_writer **writer)
 
 /* ---- reading ---- */
 
-/* The user block may be anything: it is text only up to its first NUL. */
-static lk_status verify(const char *path, const char *image, size_t size, int64_t *step)
+typedef struct claims {
+    int       format;
+    long long step;
+    char      hash[33];
+} claims;
+
+/* The user block may be anything: it is text only up to its first NUL. `size` of the whole file. */
+static lk_status read_header(const char *path, const char *block, size_t size, claims *of)
 {
     lk_status          st = LK_OK;
-    char               header[USER_BLOCK + 1], claimed[33] = "", hex[33], expected[USER_BLOCK] = "";
-    int                format = 0;
+    char               header[USER_BLOCK + 1];
     unsigned long long bytes = 0;
-    long long          at = -1;
-    LK_CHECK(size > USER_BLOCK && !memcmp(image, MAGIC, strlen(MAGIC)), LK_E_DATA,
+    *of = (claims){.step = -1};
+    LK_CHECK(size > USER_BLOCK && !memcmp(block, MAGIC, strlen(MAGIC)), LK_E_DATA,
              "%s is not a Lockstep checkpoint", path);
-    memcpy(header, image, USER_BLOCK);
+    memcpy(header, block, USER_BLOCK);
     header[USER_BLOCK] = '\0';
-    int n = sscanf(header, "LOCKSTEP %9d\nsize %19llu\nxxh3 %32[0-9a-f]\nstep %18lld\n", &format, &bytes,
-                   claimed, &at);
-    LK_CHECK(n == 4 && format >= 1 && at >= 0, LK_E_DATA, "%s: the checkpoint's header is damaged", path);
+    int n = sscanf(header, "LOCKSTEP %9d\nsize %19llu\nxxh3 %32[0-9a-f]\nstep %18lld\n", &of->format, &bytes,
+                   of->hash, &of->step);
+    LK_CHECK(n == 4 && of->format >= 1 && of->step >= 0, LK_E_DATA, "%s: the checkpoint's header is damaged",
+             path);
     LK_CHECK(bytes == size, LK_E_DATA,
              "%s is cut short or longer than it was: %zu bytes, its header says %llu", path, size, bytes);
-    hash_image(image, size, format, at, hex);
-    LK_CHECK(!strcmp(hex, claimed), LK_E_DATA, "%s is corrupt: its hash is %s, its header says %s", path, hex,
-             claimed);
+done:
+    return st;
+}
+
+static lk_status check_hash(const char *path, const char *block, size_t size, const claims *of,
+                            const char *hex)
+{
+    lk_status st = LK_OK;
+    char      expected[USER_BLOCK] = "";
+    LK_CHECK(!strcmp(hex, of->hash), LK_E_DATA, "%s is corrupt: its hash is %s, its header says %s", path,
+             hex, of->hash);
     /* The header's text is not hashed, so it must be the very one that is written. */
-    snprintf(expected, sizeof expected, "%s%d\nsize %zu\nxxh3 %s\nstep %lld\n", MAGIC, format, size, hex, at);
-    LK_CHECK(!memcmp(expected, image, USER_BLOCK), LK_E_DATA, "%s: the checkpoint's header is damaged", path);
+    snprintf(expected, sizeof expected, "%s%d\nsize %zu\nxxh3 %s\nstep %lld\n", MAGIC, of->format, size, hex,
+             of->step);
+    LK_CHECK(!memcmp(expected, block, USER_BLOCK), LK_E_DATA, "%s: the checkpoint's header is damaged", path);
     /* Header and hash are the same in every format, so that a newer file is told from a damaged one. */
-    LK_CHECK(format <= FORMAT, LK_E_NEWER,
+    LK_CHECK(of->format <= FORMAT, LK_E_NEWER,
              "%s was made by a newer version of Lockstep (checkpoint format %d, this one reads up to %d): "
              "use that version",
-             path, format, FORMAT);
-    *step = at;
+             path, of->format, FORMAT);
 done:
+    return st;
+}
+
+static lk_status verify(const char *path, const char *image, size_t size, int64_t *step)
+{
+    lk_status st = LK_OK;
+    char      hex[33];
+    claims    of;
+    LK_TRY(read_header(path, image, size, &of));
+    hash_image(image, size, of.format, of.step, hex);
+    LK_TRY(check_hash(path, image, size, &of, hex));
+    *step = of.step;
+done:
+    return st;
+}
+
+static lk_status hash_file(const char *path, FILE *file, const claims *of, char hex[33])
+{
+    lk_status     st = LK_OK;
+    char         *piece = NULL;
+    XXH3_state_t *state = XXH3_createState();
+    size_t        n;
+    LK_CHECK(state, LK_E_NOMEM, "out of memory for the hash of %s", path);
+    LK_TRY(LK_ALLOC(PIECE_BYTES, &piece));
+    XXH3_128bits_reset_withSeed(state, seed_of(of->format, of->step));
+    while ((n = fread(piece, 1, PIECE_BYTES, file)) > 0) XXH3_128bits_update(state, piece, n);
+    LK_CHECK(!ferror(file), LK_E_IO, "cannot read %s: %s", path, strerror(errno));
+    hex_of(XXH3_128bits_digest(state), hex);
+done:
+    XXH3_freeState(state);
+    lk_free(&piece);
+    return st;
+}
+
+lk_status lk_checkpoint_verify(const char *path)
+{
+    lk_status   st = LK_OK;
+    char        block[USER_BLOCK], hex[33];
+    struct stat info;
+    claims      of;
+    FILE       *file = fopen(path, "rbe");
+    LK_CHECK(file && fstat(fileno(file), &info) == 0, LK_E_DATA, "cannot open %s: %s", path, strerror(errno));
+    LK_CHECK(S_ISREG(info.st_mode) && fread(block, 1, sizeof block, file) == sizeof block, LK_E_DATA,
+             "%s is not a Lockstep checkpoint", path);
+    LK_TRY(read_header(path, block, (size_t)info.st_size, &of));
+    LK_TRY(hash_file(path, file, &of, hex));
+    LK_TRY(check_hash(path, block, (size_t)info.st_size, &of, hex));
+done:
+    if (file) fclose(file);
     return st;
 }
 

@@ -36,8 +36,10 @@ void      lk_checkpoint_abandon(lk_checkpoint_writer **writer);
 
 typedef struct lk_checkpoint lk_checkpoint;
 
-/** Errors: LK_E_DATA for a file that is no checkpoint, cut or corrupt, LK_E_NEWER for one of a newer format.
- */
+/** Whether the file is whole, by its header and hash, piece by piece. Errors as of lk_checkpoint_open. */
+lk_status lk_checkpoint_verify(const char *path);
+/** Errors: LK_E_DATA for a file that is no checkpoint, cut or corrupt, LK_E_NEWER for one of a newer format, LK_E_IO for one
+ * that cannot be opened though it is there. The file is in memory once, until close. */
 lk_status lk_checkpoint_open(const char *path, lk_checkpoint **out);
 void      lk_checkpoint_close(lk_checkpoint **checkpoint);
 lk_h5    *lk_checkpoint_h5(lk_checkpoint *checkpoint);

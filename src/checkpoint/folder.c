@@ -76,7 +76,7 @@ lk_status lk_checkpoint_find_newest(const char *folder, char **path)
         lk_checkpoint_close(&checkpoint);
         if (st == LK_OK)
             LK_TRY(lk_strdup(candidate, path));
-        else if (st == LK_E_NOMEM || st == LK_E_NEWER)
+        else if (st == LK_E_NOMEM || st == LK_E_NEWER || st == LK_E_IO) /* says nothing against the file */
             goto done;
         else
             lk_log_warn("PASSING OVER a bad checkpoint: %s; trying the one before", lk_error_message());
@@ -100,10 +100,9 @@ lk_status lk_checkpoint_any(const char *folder, bool *any)
 
 lk_status lk_checkpoint_prune(const char *folder, int keep)
 {
-    lk_status      st = LK_OK;
-    int64_t       *steps = NULL, n = 0, newest = 0;
-    char           path[PATH_MAX];
-    lk_checkpoint *checkpoint = NULL;
+    lk_status st = LK_OK;
+    int64_t  *steps = NULL, n = 0, newest = 0;
+    char      path[PATH_MAX];
     if (keep < 2) keep = 2;
     LK_TRY(list_steps(folder, &steps, &n));
     if (n <= keep) goto done;
@@ -111,9 +110,10 @@ lk_status lk_checkpoint_prune(const char *folder, int keep)
      * memory. */
     for (bool good = false; !good && newest < n; newest += !good) {
         path_of(folder, steps[newest], path);
-        good = lk_checkpoint_open(path, &checkpoint) == LK_OK;
-        lk_checkpoint_close(&checkpoint);
+        good = lk_checkpoint_verify(path) == LK_OK;
     }
+    LK_CHECK(newest < n, LK_E_DATA, "none of the %lld checkpoints is good: %s", (long long)n,
+             lk_error_message());
     for (int64_t i = newest + keep; i < n; i++) {
         path_of(folder, steps[i], path);
         if (lk_file_remove(path) != LK_OK) lk_log_warn("%s", lk_error_message());

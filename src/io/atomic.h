@@ -34,8 +34,8 @@ lk_status lk_file_remove(const char *path);
  * Local. */
 lk_status lk_file_settle(const char *temporary, const char *path);
 
-/** The whole file in *bytes (lk_free); at most `limit` bytes, else LK_E_DATA. A missing file: LK_E_DATA
- * naming it. */
+/** The whole file in *bytes (lk_free); at most `limit` bytes, else LK_E_DATA. A file that is missing, or damaged on its disk
+ * (EIO): LK_E_DATA; one that is there and cannot be opened or read now: LK_E_IO. */
 lk_status lk_file_read(const char *path, size_t limit, char **bytes, size_t *size);
 
 /** Makes the entry of `path` in its folder durable. Where a file system has no fsync of folders: LK_OK. */

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,7 +19,9 @@ lk_status lk_file_read(const char *path, size_t limit, char **bytes, size_t *siz
     int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     *bytes = NULL;
     *size = 0;
-    LK_CHECK(file >= 0, LK_E_DATA, "cannot open %s: %s", path, strerror(errno));
+    /* A file that is there and cannot be opened just now is not a wrong one. */
+    const bool missing = errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG || errno == ELOOP;
+    LK_CHECK(file >= 0, missing ? LK_E_DATA : LK_E_IO, "cannot open %s: %s", path, strerror(errno));
     LK_CHECK(fstat(file, &info) == 0 && S_ISREG(info.st_mode), LK_E_DATA, "%s is not a file", path);
     LK_CHECK((uint64_t)info.st_size <= limit, LK_E_DATA, "%s: %lld bytes are more than the limit of %zu",
              path, (long long)info.st_size, limit);
@@ -26,7 +29,7 @@ lk_status lk_file_read(const char *path, size_t limit, char **bytes, size_t *siz
     while (have < (size_t)info.st_size) {
         ssize_t n = read(file, *bytes + have, (size_t)info.st_size - have);
         if (n < 0 && errno == EINTR) continue;
-        LK_CHECK(n >= 0, LK_E_IO, "cannot read %s: %s", path, strerror(errno));
+        LK_CHECK(n >= 0, errno == EIO ? LK_E_DATA : LK_E_IO, "cannot read %s: %s", path, strerror(errno));
         LK_CHECK(n > 0, LK_E_DATA, "%s became shorter while it was read", path);
         have += (size_t)n;
     }

@@ -160,6 +160,48 @@ static herr_t leave_image(void *context)
     return 0;
 }
 
+/* Every copy of a borrowed image is the image; it is only read. */
+static void *lend_image(size_t size, H5FD_file_image_op_t operation, void *context)
+{
+    (void)size;
+    (void)operation;
+    return context;
+}
+
+static void *lent_already(void *to, const void *from, size_t size, H5FD_file_image_op_t operation,
+                          void *context)
+{
+    (void)from;
+    (void)size;
+    (void)operation;
+    (void)context;
+    return to;
+}
+
+static herr_t give_back(void *memory, H5FD_file_image_op_t operation, void *context)
+{
+    (void)memory;
+    (void)operation;
+    (void)context;
+    return 0;
+}
+
+/* HDF5 would copy it twice. */
+static lk_status borrow_image(lk_h5 *file, const void *bytes, size_t size)
+{
+    void                       *image = (void *)(uintptr_t)bytes;
+    H5FD_file_image_callbacks_t calls = {.image_malloc = lend_image,
+                                         .image_memcpy = lent_already,
+                                         .image_free = give_back,
+                                         .udata_copy = same_image,
+                                         .udata_free = leave_image,
+                                         .udata = image};
+    if (H5Pset_file_image_callbacks(file->access, &calls) >= 0 &&
+        H5Pset_file_image(file->access, image, size) >= 0)
+        return LK_OK;
+    return lk_h5_fail(file, LK_E_NOMEM, "cannot make an HDF5 file in memory");
+}
+
 /* So that the image is the memory HDF5 wrote it to, not a copy. */
 static lk_status own_image(lk_h5 *file, lk_h5_image *old)
 {
@@ -191,9 +233,9 @@ static lk_status core_file(const char *label, const void *bytes, size_t size, lk
     H5Pset_fapl_core(file->access, 1 << 20, 0);
     H5Pset_fclose_degree(file->access, H5F_CLOSE_STRONG);
     if (bytes) {
-        H5Pset_file_image(file->access, (void *)(uintptr_t)bytes, size);
+        st = borrow_image(file, bytes, size);
         /* HDF5 refuses an image under the name of a file that exists, so it gets one that cannot. */
-        file->file = H5Fopen("/dev/null/image", H5F_ACC_RDONLY, file->access);
+        if (st == LK_OK) file->file = H5Fopen("/dev/null/image", H5F_ACC_RDONLY, file->access);
     } else if ((st = own_image(file, old)) == LK_OK) {
         hid_t create = H5Pcreate(H5P_FILE_CREATE);
         H5Pset_userblock(create, USER_BLOCK);

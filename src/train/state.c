@@ -99,6 +99,9 @@ static lk_status get_history(const lk_run *run, lk_h5 *file, lk_history *history
         const char              *name = c < 4 ? fixed[c] : lk_metric_name(run->metrics[c - 4]);
         snprintf(path, sizeof path, c < 4 ? "/history/%s" : "/history/validation_%s", name);
         if (!lk_h5_exists(file, path)) continue;
+        LK_TRY(lk_h5_stat(file, path, &info));
+        LK_CHECK(info.n_axes == 1 && info.axis[0] == n, LK_E_DATA,
+                 "%s in the checkpoint is no column of %lld numbers", path, (long long)n);
         LK_TRY(lk_h5_read(file, path, &start, &n, LK_H5_F64, column));
         for (int64_t i = 0; i < n; i++) history->rows[i * history->width + c] = column[i];
     }

@@ -1,7 +1,10 @@
 /* The checkpoint file: bits back, every damage refused, the newest good one found, the right ones deleted. */
 #include "lk_test_folder.h"
 
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "checkpoint/checkpoint.h"
 #include "core/alloc.h"
@@ -303,6 +306,63 @@ static void the_newest_good_one_is_found(void **state)
     assert_non_null(strstr(lk_error_message(), "none of them is good"));
 }
 
+/* One that is there and cannot be opened may be whole: to go on from an older one would throw work away. */
+static void an_unreadable_one_is_not_passed_over(void **state)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    char              *found;
+    (void)state;
+    save_step(1);
+    snprintf(name.sun_path, sizeof name.sun_path, "%s", path_of("step-00000002.h5"));
+    int s = socket(AF_UNIX, SOCK_STREAM, 0); /* open fails with ENXIO, for root too */
+    assert_int_equal(bind(s, (struct sockaddr *)(void *)&name, sizeof name), 0);
+    close(s);
+    assert_status(lk_checkpoint_find_newest(folder, &found), LK_E_IO);
+    assert_null(found);
+    assert_non_null(strstr(lk_error_message(), "step-00000002.h5"));
+    assert_int_equal(n_warnings, 0);
+}
+
+/* Bytes of memory that are in use by this process. */
+static int64_t resident(void)
+{
+    long  pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file && fscanf(file, "%*d %ld", &pages) != 1) pages = 0;
+    if (file) fclose(file);
+    return pages * sysconf(_SC_PAGESIZE);
+}
+
+/* An open checkpoint is in memory once, and whether it is whole is seen without that. */
+static void memory_holds_it_once(void **state)
+{
+    const int64_t         n = 8 << 20, bytes = 4 * n;
+    lk_checkpoint_writer *writer;
+    lk_checkpoint        *checkpoint;
+    float                *values, last;
+    (void)state;
+    assert_ok(LK_ALLOC(n, &values));
+    for (int64_t i = 0; i < n; i++) values[i] = (float)i;
+    assert_ok(lk_checkpoint_begin(&writer));
+    assert_ok(lk_h5_write(lk_checkpoint_file(writer), "/large", LK_H5_F32, 1, &n, values));
+    assert_ok(lk_checkpoint_seal(writer, 1));
+    assert_ok(lk_checkpoint_commit(writer, path, NULL));
+    lk_checkpoint_abandon(&writer);
+    lk_free(&values);
+    int64_t before = resident();
+    assert_ok(lk_checkpoint_open(path, &checkpoint));
+    int64_t opened = resident() - before;
+    assert_ok(lk_h5_read(lk_checkpoint_h5(checkpoint), "/large", &(int64_t){n - 1}, &(int64_t){1}, LK_H5_F32,
+                         &last));
+    assert_true(last == (float)(n - 1));
+    lk_checkpoint_close(&checkpoint);
+    assert_ok(lk_checkpoint_verify(path));
+    print_message("a file of %lld bytes: %lld of memory while it is open\n", (long long)bytes,
+                  (long long)opened);
+    assert_in_range(opened, bytes, bytes + bytes / 4);
+    assert_true(resident() - before < bytes / 4);
+}
+
 static void prune_keeps_what_it_must(void **state)
 {
     (void)state;
@@ -325,7 +385,7 @@ static void prune_keeps_what_it_must(void **state)
     /* All are bad: nothing may go. */
     spoil(5, 600);
     spoil(4, 600);
-    assert_ok(lk_checkpoint_prune(folder, 2));
+    assert_status(lk_checkpoint_prune(folder, 2), LK_E_DATA);
     assert_true(present("step-00000004.h5") && present("step-00000005.h5") && present("step-00000006.h5"));
     save_step(6);
     assert_ok(lk_checkpoint_prune(folder, 0)); /* never fewer than two */
@@ -420,6 +480,8 @@ int main(void)
                                        CASE(used_memory_gives_the_same_file),
                                        CASE(an_unsealed_writer_writes_nothing),
                                        CASE(the_newest_good_one_is_found),
+                                       CASE(an_unreadable_one_is_not_passed_over),
+                                       CASE(memory_holds_it_once),
                                        CASE(prune_keeps_what_it_must),
                                        CASE(the_hash_is_xxh3_over_the_spans_in_order),
                                        CASE(each_allocation_may_fail)};
