@@ -78,8 +78,8 @@
         FLOAT("model." kind_ ".slope", "0.01", 0, 1, .help = "Of leaky_relu below 0 (Keras: 0.3).")
 #define INITS(kind_)                                                                                         \
     CHOICE("model." kind_ ".init", "initialiser", "default", .like = "@init",                                \
-           .help =                                                                                           \
-               "Initial weights; default: he_normal before relu-like activations, glorot_uniform else."),    \
+           .help = "Initial weights; default: he_normal where the layer's own `activation` is relu, "        \
+                   "leaky_relu, gelu or silu, else glorot_uniform."),                                        \
         CHOICE("model." kind_ ".bias_init", "initialiser", "constant", .like = "@init",                      \
                .help = "Initial biases: 0.")
 #define PADDING(kind_)                                                                                       \
@@ -120,7 +120,8 @@ static const lk_option table[] = {
          .help = "Of a float y in the plain layout; `predict` undoes it."),
     MAP("data.statistics", .help = "How means and deviations are found."),
     INT("data.statistics.samples", "all", 1, MOST_COUNT, .words = "all",
-        .help = "Training samples that means and deviations are taken from."),
+        .help = "Training samples that means and deviations are taken from, evenly spread; all: the training "
+                "data are read once for it, by rank 0."),
     CHOICE("data.shuffle", "order", "full", .help = "Order of the training samples in an epoch."),
     MAP("data.shuffle.full", .help = "A new permutation of all samples each epoch."),
     MAP("data.shuffle.window",
@@ -229,7 +230,8 @@ static const lk_option table[] = {
     TEXTS("model.concat.from", NULL, .flags = REQUIRED | MAIN | LK_OPTION_WHOLE,
           .help = "Names of layers or inputs."),
     NAME("concat"),
-    LAYER("embedding", .help = "A row of a trainable table for each index."),
+    LAYER("embedding",
+          .help = "A row of a trainable table for each index; at first normal with deviation 0.02."),
     INT("model.embedding.vocabulary", "data", 1, MOST_INT, .words = "data",
         .help = "Rows; data: as many as the data says."),
     INT("model.embedding.units", NULL, 1, MOST_INT, .flags = REQUIRED, .help = "Width of a row."),
@@ -238,7 +240,8 @@ static const lk_option table[] = {
     NAME("embedding"),
     FROM("embedding"),
     LAYER("attention",
-          .help = "Multi-head self-attention with output projection; keeps the shape [time, width]."),
+          .help = "Multi-head self-attention with output projection; keeps the shape [time, width]; weights "
+                  "begin as glorot_uniform."),
     INT("model.attention.heads", NULL, 1, 65536, .flags = REQUIRED | MAIN, .help = "Must divide the width."),
     BOOL("model.attention.causal", "false", .help = "A position sees itself and what is before it."),
     NAME("attention"),
@@ -433,7 +436,8 @@ static const lk_option table[] = {
     TEXT("@field.datasets.axes", NULL, .flags = LK_OPTION_AXES,
          .help = "Of this dataset, where they differ."),
     TEXT("@field.axes", NULL, .flags = LK_OPTION_AXES,
-         .help = "A letter an axis, as h5dump prints them: N samples, T time, C channels, D H W space."),
+         .help = "A letter an axis, as h5dump prints them: N samples, C channels, D H W space. Windows "
+                 "over time are not read: name that axis N, and each step is a sample of its own."),
     TEXTS("@field.files", NULL, .flags = LK_OPTION_FILES | LK_OPTION_WHOLE,
           .help = "Files of its own instead of the split's."),
     MAP("@field.normalise", .fallback = "none", .words = "none|unit|standard", .like = "@normalise",
@@ -452,7 +456,8 @@ static const lk_option table[] = {
      .high = ANY_FLOAT,
      .help = "One a channel."},
     CHOICE("@init", "initialiser", "default"),
-    MAP("@init.default", .help = "he_normal before relu-like activations, glorot_uniform else."),
+    MAP("@init.default", .help = "he_normal where the layer's own `activation` is relu, "
+                                 "leaky_relu, gelu or silu, else glorot_uniform."),
     MAP("@init.he_normal", .help = "Normal, deviation sqrt(2 / inputs)."),
     MAP("@init.he_uniform", .help = "Uniform, the same deviation."),
     MAP("@init.glorot_normal", .help = "Normal, deviation sqrt(2 / (inputs + outputs))."),

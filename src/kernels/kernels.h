@@ -1,6 +1,6 @@
 /**
- * Which kernels run. One binary holds all sets; each set gives bits of its own for transcendental functions
- * and sums, so a run uses one set throughout and the run record names it.
+ * Which kernels run. One binary holds all sets. The own sets give equal bits (vec_math.h: functions; order.h:
+ * sums); "openblas" has those of its library. A run uses one set throughout, and its record names it.
  */
 #ifndef LK_KERNELS_KERNELS_H
 #define LK_KERNELS_KERNELS_H

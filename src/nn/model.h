@@ -76,7 +76,8 @@ typedef enum lk_activation {
 } lk_activation;
 
 typedef enum lk_init_kind {
-    LK_INIT_DEFAULT, /* he_normal before relu-like activations, glorot_uniform else */
+    LK_INIT_DEFAULT, /* by the layer's own activation: he_normal with relu, leaky_relu, gelu and silu, else
+                        glorot_uniform; embeddings: normal, deviation 0.02 */
     LK_INIT_HE_NORMAL,
     LK_INIT_HE_UNIFORM,
     LK_INIT_GLOROT_NORMAL,

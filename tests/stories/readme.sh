@@ -1,5 +1,6 @@
 # Every fenced command of README.md as it stands there, from top to bottom, in a copy of the tree: on small data of the names and
-# layouts that the page speaks of. YAML whose first line is `# NAME.yaml` becomes that file.
+# layouts that the page speaks of, until the page itself imports Fashion-MNIST. YAML whose first line is `# NAME.yaml` becomes that
+# file.
 . "$(dirname "$0")/../cli/lib.sh"
 
 # blocks README FOLDER: its fenced blocks as FOLDER/NN.KIND; a command can hide in no other kind of block.
@@ -54,7 +55,7 @@ for block in ../blocks/*.yaml; do "$LOCKSTEP" config check "$block" || fail "$bl
 echo "# the page with a letter wrong does not pass"
 sed 's/lockstep config check surrogate/lockstep config chekc surrogate/' README.md >wrong.md
 blocks wrong.md ../wrong || fail wrong.md
-rm -rf ../wrong/0[1-4].console
+rm -rf ../wrong/0[1-5].console
 follow ../wrong >/dev/null && fail "a wrong command went unnoticed"
 sed 's/^```console/```sh/' README.md >wrong.md
 blocks wrong.md ../other >/dev/null && fail "commands in a block of another kind went unnoticed"
