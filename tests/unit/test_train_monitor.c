@@ -4,6 +4,7 @@
 #include "train/monitor.h"
 #include "train/options.h"
 
+static const double NONE = (double)NAN;
 static const lk_run_options OPTIONS = {.early_stop = {.metric = "validation.loss", .patience = 2}};
 
 /* Evaluation after evaluation; how many there were when the run stopped, 0 if it did not. */
@@ -31,9 +32,9 @@ static void patience_counts_evaluations_without_an_improvement(void **state)
 static void a_value_that_is_none_is_no_improvement(void **state)
 {
     (void)state;
-    assert_int_equal(stops_after((double[]){NAN, 3, 2, 1, 0}, 5), 0);
-    assert_int_equal(stops_after((double[]){3, NAN, 2, NAN, NAN, 1}, 6), 5);
-    assert_int_equal(stops_after((double[]){NAN, NAN, NAN}, 3), 2);
+    assert_int_equal(stops_after((double[]){NONE, 3, 2, 1, 0}, 5), 0);
+    assert_int_equal(stops_after((double[]){3, NONE, 2, NONE, NONE, 1}, 6), 5);
+    assert_int_equal(stops_after((double[]){NONE, NONE, NONE}, 3), 2);
 }
 
 int main(void)
