@@ -156,12 +156,12 @@ done:
     return st;
 }
 
-static lk_status open_sets(lk_data *data, lk_handles *handles)
+static lk_status open_sets(lk_data *data)
 {
     lk_status st = LK_OK;
     for (int i = 0; i < LK_SPLITS; i++) {
         if (!data->split[i].set) continue;
-        LK_TRY(lk_set_open(&data->set[i], &data->schema, handles, false));
+        LK_TRY(lk_set_open(&data->set[i], &data->schema, &data->handles, false));
         data->split[i].n = data->set[i].n;
     }
 done:
@@ -196,12 +196,13 @@ static lk_rows rows_of(const lk_data *data, int split)
     return (lk_rows){data->split[split].row, data->split[split].n};
 }
 
-static lk_status fit(lk_data *data, lk_handles *handles)
+static lk_status fit(lk_data *data)
 {
     lk_status     st = LK_OK;
     lk_set       *set = data->split[LK_SPLIT_TRAIN].set;
     lk_rows       rows = rows_of(data, LK_SPLIT_TRAIN);
     int64_t       most = data->options->statistics_samples;
+    lk_handles   *handles = &data->handles;
     lk_transform *t = NULL;
     LK_TRY(lk_transform_create(data->schema.n_inputs, data->schema.n_targets, &data->fitted));
     t = data->fitted;
@@ -270,33 +271,57 @@ done:
 
 /* ---- life ---- */
 
-static lk_status open_data(const lk_data_options *options, uint64_t seed, const lk_transform *known,
-                           bool checked, lk_data **out)
+static lk_status find_data(const lk_data_options *options, uint64_t seed, bool fingerprints, lk_data **out)
 {
-    lk_status  st = LK_OK;
-    lk_data   *data = NULL;
-    lk_handles handles = {0};
+    lk_status st = LK_OK;
+    lk_data  *data = NULL;
     LK_TRY(LK_ALLOC(1, &data));
     data->options = options;
     lk_schema_init(&data->schema, options);
     LK_TRY(find_files(data, options));
-    LK_TRY(lk_handles_init(&handles, &data->files));
-    LK_TRY(open_sets(data, &handles));
+    LK_TRY(lk_handles_init(&data->handles, &data->files));
+    LK_TRY(open_sets(data));
     LK_TRY(no_overlap(data));
     LK_TRY(take_fractions(data, options, seed));
+    if (fingerprints) LK_TRY(lk_data_fingerprints(data, &data->handles));
+done:
+    if (st != LK_OK) lk_data_close(&data);
+    *out = data;
+    return st;
+}
+
+static lk_status use_data(lk_data *data, const lk_transform *known, bool checked)
+{
+    lk_status st = LK_OK;
     data->transform = known;
     if (known)
         LK_TRY(check_known(data, known));
     else
-        LK_TRY(fit(data, &handles));
+        LK_TRY(fit(data));
     for (int i = 0; i < LK_SPLITS; i++)
-        if (data->split[i].set) LK_TRY(check_set(data, i, !checked, &handles));
-    LK_TRY(map_tables(data, &handles));
-    if (!checked) LK_TRY(lk_data_fingerprints(data, &handles));
+        if (data->split[i].set) LK_TRY(check_set(data, i, !checked, &data->handles));
+    LK_TRY(map_tables(data, &data->handles));
 done:
-    lk_handles_clear(&handles);
-    if (st != LK_OK) lk_data_close(&data);
-    *out = data;
+    lk_handles_clear(&data->handles);
+    return st;
+}
+
+lk_status lk_data_find(const lk_data_options *options, uint64_t seed, lk_data **out)
+{
+    return find_data(options, seed, true, out);
+}
+
+lk_status lk_data_use(lk_data *data, const lk_transform *known)
+{
+    return use_data(data, known, false);
+}
+
+static lk_status open_data(const lk_data_options *options, uint64_t seed, const lk_transform *known,
+                           bool checked, lk_data **out)
+{
+    lk_status st = find_data(options, seed, !checked, out);
+    if (st == LK_OK) st = use_data(*out, known, checked);
+    if (st != LK_OK) lk_data_close(out);
     return st;
 }
 
@@ -320,6 +345,7 @@ void lk_data_close(lk_data **data)
         lk_set_clear(&(*data)->set[i]);
     }
     lk_free(&(*data)->named);
+    lk_handles_clear(&(*data)->handles);
     lk_transform_destroy(&(*data)->fitted);
     lk_files_clear(&(*data)->files);
     lk_free(data);

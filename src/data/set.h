@@ -46,6 +46,7 @@ struct lk_data {
     lk_schema              schema;
     char                  *named; /* owned: the dataset that was named as an input, or NULL */
     lk_files               files;
+    lk_handles             handles; /* while the data is opened */
     lk_set                 set[LK_SPLITS];
     struct {
         lk_set  *set; /* NULL: no such split */

@@ -85,7 +85,13 @@ typedef struct lk_data lk_data;
  */
 lk_status lk_data_open(const lk_data_options *options, uint64_t seed, const lk_transform *known,
                        lk_data **out);
-/** The same for a rank whose colleague has opened these data and gives its transform: values are not read
+
+/** lk_data_open in two steps, for who knows these data from before: files, shapes, splits and fingerprints first ... */
+lk_status lk_data_find(const lk_data_options *options, uint64_t seed, lk_data **out);
+/** ... then what is made of their values. Data that failed are to be closed. */
+lk_status lk_data_use(lk_data *data, const lk_transform *known);
+
+/** lk_data_open for a rank whose colleague has opened these data and gives its transform: values are not read
  * again to check them, and there are no fingerprints. */
 lk_status lk_data_open_checked(const lk_data_options *options, uint64_t seed, const lk_transform *known,
                                lk_data **out);

@@ -338,8 +338,8 @@ lk_status lk_train(lk_session *session, const lk_run_options *options, const lk_
     lk_loop      l = {.request = request, .launched = lk_clock_seconds()};
     LK_TRY(lk_comm_layout(session->comm, &options->comm));
     LK_TRY(lk_watchdog_create(session->comm, options->hang_timeout, &watchdog));
-    LK_TRY(lk_run_open(session->comm, options, NULL, NULL, &l.run));
-    LK_TRY(lk_comm_agree(session->comm, lk_loop_is_root(&l) ? lk_loop_find_resumed(&l) : LK_OK));
+    LK_TRY(lk_comm_agree(session->comm, lk_comm_is_root(session->comm) ? lk_loop_find_resumed(&l) : LK_OK));
+    LK_TRY(lk_run_open_again(session->comm, options, l.resumed, &l.run));
     LK_TRY(lk_run_prepare(l.run, true));
     l.run->watchdog = watchdog;
     l.run->stop_asked = stop_asked;
