@@ -196,7 +196,7 @@ static lk_rows rows_of(const lk_data *data, int split)
     return (lk_rows){data->split[split].row, data->split[split].n};
 }
 
-static lk_status fit(lk_data *data)
+static lk_status fit(lk_data *data, const lk_data_stop *stop)
 {
     lk_status     st = LK_OK;
     lk_set       *set = data->split[LK_SPLIT_TRAIN].set;
@@ -211,7 +211,8 @@ static lk_status fit(lk_data *data)
         lk_recipe *recipe = &t->input[i];
         if (data->schema.plain)
             LK_TRY(lk_table_describe(&set->input[i], handles, &recipe->cell, &recipe->n_cells));
-        LK_TRY(lk_recipe_fit(recipe, &set->input[i], &data->schema.input[i], false, handles, rows, most));
+        LK_TRY(
+            lk_recipe_fit(recipe, &set->input[i], &data->schema.input[i], false, handles, rows, most, stop));
     }
     for (int i = 0; i < t->n_targets; i++) {
         if (data->schema.plain)
@@ -219,7 +220,7 @@ static lk_status fit(lk_data *data)
         if (set->target[i].column[0].integer)
             LK_TRY(find_class_names(&set->target[i], handles, &t->target[i]));
         LK_TRY(lk_recipe_fit(&t->target[i], &set->target[i], &data->schema.target[i], true, handles, rows,
-                             most));
+                             most, stop));
     }
 done:
     return st;
@@ -290,14 +291,14 @@ done:
     return st;
 }
 
-static lk_status use_data(lk_data *data, const lk_transform *known, bool checked)
+static lk_status use_data(lk_data *data, const lk_transform *known, const lk_data_stop *stop, bool checked)
 {
     lk_status st = LK_OK;
     data->transform = known;
     if (known)
         LK_TRY(check_known(data, known));
     else
-        LK_TRY(fit(data));
+        LK_TRY(fit(data, stop));
     for (int i = 0; i < LK_SPLITS; i++)
         if (data->split[i].set) LK_TRY(check_set(data, i, !checked, &data->handles));
     LK_TRY(map_tables(data, &data->handles));
@@ -311,16 +312,16 @@ lk_status lk_data_find(const lk_data_options *options, uint64_t seed, lk_data **
     return find_data(options, seed, true, out);
 }
 
-lk_status lk_data_use(lk_data *data, const lk_transform *known)
+lk_status lk_data_use(lk_data *data, const lk_transform *known, const lk_data_stop *stop)
 {
-    return use_data(data, known, false);
+    return use_data(data, known, stop, false);
 }
 
 static lk_status open_data(const lk_data_options *options, uint64_t seed, const lk_transform *known,
                            bool checked, lk_data **out)
 {
     lk_status st = find_data(options, seed, !checked, out);
-    if (st == LK_OK) st = use_data(*out, known, checked);
+    if (st == LK_OK) st = use_data(*out, known, NULL, checked);
     if (st != LK_OK) lk_data_close(out);
     return st;
 }

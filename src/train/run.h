@@ -93,9 +93,9 @@ lk_status lk_run_name_place(const lk_run_options *options, lk_status status);
 lk_status lk_run_open(lk_comm *comm, const lk_run_options *options, lk_checkpoint *checkpoint,
                       const char *input, lk_run **out);
 /** The first step for training. `resumed`, root: the checkpoint to go on from, whose transform is used if the data is what
- * its run began with (LK_E_DATA if not); NULL: a new run. Collective. */
+ * its run began with (LK_E_DATA if not); NULL: a new run. `stop`, root: LK_STOPPED on all ranks. Collective. */
 lk_status lk_run_open_again(lk_comm *comm, const lk_run_options *options, lk_checkpoint *resumed,
-                            lk_run **out);
+                            const lk_data_stop *stop, lk_run **out);
 lk_status lk_run_prepare(lk_run *run, bool training);
 
 /** Both steps. Collective. */

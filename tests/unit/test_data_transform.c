@@ -4,7 +4,9 @@
 #include <hdf5.h>
 
 #include "core/alloc.h"
+#include "core/log.h"
 #include "data/data_internal.h"
+#include "data/field.h"
 #include "data/source.h"
 
 enum { N = 400, F = 3 };
@@ -581,10 +583,71 @@ static int start(void **state)
     return make_folder(state);
 }
 
+typedef struct told {
+    int  lines;
+    char last[512];
+} told;
+
+static void keep_line(void *context, lk_log_level level, const char *line)
+{
+    told *it = context;
+    if (level != LK_LOG_INFO) return;
+    it->lines++;
+    snprintf(it->last, sizeof it->last, "%s", line);
+}
+
+static bool third_time(void *context)
+{
+    int *asked = context;
+    return ++*asked == 3;
+}
+
+/* Rows so long that each of them is looked at. */
+static void a_long_reading_is_told_of_once_and_can_be_left(void **state)
+{
+    enum { ROWS = 8, WIDTH = 1 << 16 };
+    const char     *train[] = {"wide.h5:/train"};
+    lk_data_options options = plain(train, LK_NORMALISE_STANDARD);
+    int64_t         axes[] = {ROWS, WIDTH};
+    float          *wide = NULL;
+    lk_h5          *file = NULL;
+    lk_data        *data = NULL;
+    told            it = {0};
+    int             asked = 0;
+    lk_data_stop    stop = {third_time, &asked};
+    (void)state;
+    assert_ok(LK_ALLOC(ROWS * WIDTH, &wide));
+    for (int i = 0; i < ROWS * WIDTH; i++) wide[i] = (float)(i % 1009);
+    assert_ok(lk_h5_create(path_of("wide.h5"), &file));
+    assert_ok(lk_h5_write(file, "/train/x", LK_H5_F32, 2, axes, wide));
+    assert_ok(lk_h5_write(file, "/train/y", LK_H5_U8, 1, axes, labels));
+    assert_ok(lk_h5_close(&file));
+    lk_free(&wide);
+    lk_log_set_sink(keep_line, &it);
+
+    assert_ok(lk_data_find(&options, 1, &data)); /* a short one: nobody is told, nobody is asked */
+    assert_ok(lk_data_use(data, NULL, &stop));
+    lk_data_close(&data);
+    assert_int_equal(it.lines, 0);
+    assert_int_equal(asked, 0);
+
+    lk_reading_patience = 0;
+    assert_ok(lk_data_find(&options, 1, &data));
+    assert_int_equal(lk_data_use(data, NULL, &stop), LK_STOPPED);
+    lk_data_close(&data);
+    assert_int_equal(asked, 3);
+    assert_int_equal(it.lines, 1);
+    assert_non_null(strstr(it.last, "field x: 8 samples are read before the first step"));
+    assert_non_null(strstr(it.last, "{samples: 10000}"));
+    lk_reading_patience = 3;
+    lk_log_set_sink(NULL, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fractions_cover_the_source_once_and_depend_on_the_seed_alone),
+        cmocka_unit_test(a_long_reading_is_told_of_once_and_can_be_left),
         cmocka_unit_test(statistics_come_from_training_rows_and_are_those_of_two_passes),
         cmocka_unit_test(points_of_a_sample_count_like_samples),
         cmocka_unit_test(a_saved_transform_gives_the_same_bits),
