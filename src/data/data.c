@@ -56,12 +56,17 @@ static lk_status find_origin(const lk_files *files, const lk_part *part, origin 
     return LK_OK;
 }
 
-/* Sorted; a dataset that a column meets twice would be learnt twice. */
-static lk_status column_origins(const char *label, const lk_column *column, origin *out)
+/* Sorted; a dataset that a column meets twice would be learnt twice. None of one that is linked into every place. */
+static lk_status column_origins(const char *label, const lk_column *column, origin *out, int *n)
 {
     lk_status st = LK_OK;
+    *n = column->n_parts;
     for (int i = 0; i < column->n_parts; i++) LK_TRY(find_origin(column->files, &column->part[i], &out[i]));
     qsort(out, (size_t)column->n_parts, sizeof *out, by_origin);
+    if (column->sample_axis < 0 && *n > 1 && by_origin(&out[0], &out[*n - 1]) == 0) {
+        *n = 0;
+        goto done;
+    }
     for (int i = 1; i < column->n_parts; i++)
         LK_CHECK(by_origin(&out[i - 1], &out[i]) != 0, LK_E_CONFIG, "%s: %s of %s is the same as that of %s",
                  label, out[i].part->dataset, column->files->path[out[i].part->file],
@@ -70,11 +75,23 @@ done:
     return st;
 }
 
-/* The datasets that hold the samples of a set; what serves all samples alike may be shared. */
+/* Whether some field has its samples along an axis; if none has, each place is a sample. */
+static bool has_sample_axis(const lk_set *set)
+{
+    for (int i = 0; i < set->n_inputs + set->n_targets; i++) {
+        const lk_source *source = i < set->n_inputs ? &set->input[i] : &set->target[i - set->n_inputs];
+        for (int k = 0; k < source->n_columns && !source->own_files; k++)
+            if (source->column[k].sample_axis >= 0) return true;
+    }
+    return false;
+}
+
+/* The datasets that hold the samples of a set; what serves all samples of a place alike may be shared. */
 static lk_status find_origins(const char *label, const lk_set *set, origin **out, int *n)
 {
     lk_status st = LK_OK;
-    int       most = 1;
+    int       most = 1, found = 0;
+    bool      along_axis = has_sample_axis(set);
     *n = 0;
     for (int i = 0; i < set->n_inputs + set->n_targets; i++) {
         const lk_source *source = i < set->n_inputs ? &set->input[i] : &set->target[i - set->n_inputs];
@@ -84,9 +101,9 @@ static lk_status find_origins(const char *label, const lk_set *set, origin **out
     for (int i = 0; i < set->n_inputs + set->n_targets; i++) {
         const lk_source *source = i < set->n_inputs ? &set->input[i] : &set->target[i - set->n_inputs];
         for (int k = 0; k < source->n_columns && !source->own_files; k++) {
-            if (source->column[k].sample_axis < 0) continue;
-            LK_TRY(column_origins(label, &source->column[k], *out + *n));
-            *n += source->column[k].n_parts;
+            if (along_axis && source->column[k].sample_axis < 0) continue;
+            LK_TRY(column_origins(label, &source->column[k], *out + *n, &found));
+            *n += found;
         }
     }
     qsort(*out, (size_t)*n, sizeof **out, by_origin);

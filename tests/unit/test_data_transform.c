@@ -380,6 +380,63 @@ static void files_are_found_or_the_reason_is_given(void **state)
     open_fails(&options, LK_E_CONFIG, "is named twice");
 }
 
+/* Files of one sample each: no dataset has an axis of samples. */
+static void a_file_that_is_a_sample_is_not_shared(void **state)
+{
+    enum { FILES = 4 };
+    const lk_dataset_options x_set = {.path = "/x"}, y_set = {.path = "/y"}, grid_set = {.path = "/grid"};
+    const lk_field_options   inputs[] = {{.name = "x", .datasets = &x_set, .n_datasets = 1, .axes = "C"},
+                                         {.name = "grid", .datasets = &grid_set, .n_datasets = 1, .axes = "C"}};
+    const lk_field_options   target = {.name = "y", .datasets = &y_set, .n_datasets = 1, .axes = "C"};
+    const char              *train[] = {"out_[0-2].h5"}, *last[] = {"out_2.h5"}, *other[] = {"out_3.h5"};
+    const char              *groups[] = {"all.h5:/0", "all.h5:/1"}, *more[] = {"all.h5:/2", "all.h5:/3"};
+    lk_data_options          options = {.inputs = inputs,
+                                        .n_inputs = 1,
+                                        .targets = &target,
+                                        .n_targets = 1,
+                                        .train = {.files = train, .n_files = 1},
+                                        .validation = {.files = last, .n_files = 1},
+                                        .base = folder};
+    lk_h5                   *one = NULL, *all = NULL;
+    lk_data                 *data = NULL;
+    int64_t                  width = F, single = 1;
+    char                     name[32];
+    (void)state;
+    assert_ok(lk_h5_create(path_of("all.h5"), &all));
+    assert_ok(lk_h5_write(all, "/grid", LK_H5_F64, 1, &width, x[N - 1]));
+    for (int i = 0; i < FILES; i++) {
+        snprintf(name, sizeof name, "out_%d.h5", i);
+        assert_ok(lk_h5_create(path_of(name), &one));
+        assert_ok(lk_h5_write(one, "/x", LK_H5_F64, 1, &width, x[i]));
+        assert_ok(lk_h5_write(one, "/y", LK_H5_F64, 1, &single, &y[i]));
+        assert_ok(lk_h5_close(&one));
+        snprintf(name, sizeof name, "/%d/x", i);
+        assert_ok(lk_h5_write(all, name, LK_H5_F64, 1, &width, x[i]));
+        snprintf(name, sizeof name, "/%d/y", i);
+        assert_ok(lk_h5_write(all, name, LK_H5_F64, 1, &single, &y[i]));
+    }
+    assert_ok(lk_h5_close(&all));
+    open_fails(&options, LK_E_CONFIG, "out_2.h5: /x: what was trained on");
+    options.validation.files = other;
+    assert_ok(lk_data_open(&options, 1, NULL, &data));
+    assert_int_equal(lk_data_n(data, LK_SPLIT_TRAIN), 3);
+    assert_int_equal(lk_data_n(data, LK_SPLIT_VALIDATION), 1);
+    lk_data_close(&data);
+
+    /* What is linked into every place is no sample. */
+    hid_t file = H5Fopen(path_of("all.h5"), H5F_ACC_RDWR, H5P_DEFAULT);
+    for (int i = 0; i < FILES; i++) {
+        snprintf(name, sizeof name, "/%d/grid", i);
+        assert_true(H5Lcreate_hard(file, "/grid", file, name, H5P_DEFAULT, H5P_DEFAULT) >= 0);
+    }
+    H5Fclose(file);
+    options.n_inputs = 2;
+    options.train = (lk_split_options){.files = groups, .n_files = 2};
+    options.validation = (lk_split_options){.files = more, .n_files = 2};
+    assert_ok(lk_data_open(&options, 1, NULL, &data));
+    lk_data_close(&data);
+}
+
 static void weights_are_read_and_a_negative_one_is_named(void **state)
 {
     const char     *train[] = {"w.h5:/train"};
@@ -655,6 +712,7 @@ int main(void)
         cmocka_unit_test(bad_values_are_named_by_file_dataset_and_index),
         cmocka_unit_test(a_constant_channel_cannot_be_standardised),
         cmocka_unit_test(files_are_found_or_the_reason_is_given),
+        cmocka_unit_test(a_file_that_is_a_sample_is_not_shared),
         cmocka_unit_test(weights_are_read_and_a_negative_one_is_named),
         cmocka_unit_test(netcdf_attributes_are_honoured),
         cmocka_unit_test(every_failing_allocation_is_reported),
