@@ -504,7 +504,7 @@ static void static_fields_and_indices_keep_their_meaning(void **state)
         run = (float)f + 0.5F;
         assert_ok(lk_h5_create(path_of(name), &file));
         assert_ok(lk_h5_write(file, "/tokens", LK_H5_I32, 2, rows_axes, tokens));
-        assert_ok(lk_h5_write(file, "/run", LK_H5_F32, 1, &one, &run));
+        assert_ok(lk_h5_write_chunked(file, "/run", LK_H5_F32, 1, &one, &one, 4, &run));
         assert_ok(lk_h5_write(file, "/label", LK_H5_U8, 1, &n, label));
         assert_ok(lk_h5_close(&file));
     }
@@ -526,6 +526,14 @@ static void static_fields_and_indices_keep_their_meaning(void **state)
     assert_true(got_label[0] == 1 && got_label[1] == 1);
     lk_data_reader_destroy(&reader);
     lk_data_close(&data);
+}
+
+static void static_fields_too_large_to_keep_are_read(void **state)
+{
+    int64_t before = lk_column_resident_bytes;
+    lk_column_resident_bytes = 0;
+    static_fields_and_indices_keep_their_meaning(state);
+    lk_column_resident_bytes = before;
 }
 
 /* NetCDF-4: stored integers stand for scaled values, and one of them for nothing. */
@@ -718,6 +726,7 @@ int main(void)
         cmocka_unit_test(every_failing_allocation_is_reported),
         cmocka_unit_test(a_file_cut_short_is_named),
         cmocka_unit_test(a_file_cut_short_later_is_named),
+        cmocka_unit_test(static_fields_too_large_to_keep_are_read),
         cmocka_unit_test(static_fields_and_indices_keep_their_meaning),
     };
     return cmocka_run_group_tests(tests, start, remove_folder);
