@@ -135,11 +135,6 @@ done:
     return st;
 }
 
-static void take_row(lk_data *data, int split, int64_t row)
-{
-    data->split[split].row[data->split[split].n++] = row;
-}
-
 /* Where a row goes depends on the seed and its index alone: u in [0, 1), test first, then validation. */
 static lk_status take_fractions(lk_data *data, const lk_data_options *options, uint64_t seed)
 {
@@ -149,26 +144,25 @@ static lk_status take_fractions(lk_data *data, const lk_data_options *options, u
     if (!(test > 0) && !(validation > 0)) goto done;
     LK_CHECK(test + validation < 1, LK_E_CONFIG,
              "validation and test take %g of the training data: nothing is left", test + validation);
-    LK_TRY(LK_ALLOC(set->n, &data->split[LK_SPLIT_TRAIN].row));
-    data->split[LK_SPLIT_TRAIN].n = 0;
-    for (int i = LK_SPLIT_VALIDATION; i < LK_SPLITS; i++) {
-        if (!((i == LK_SPLIT_TEST ? test : validation) > 0)) continue;
-        LK_TRY(LK_ALLOC(set->n, &data->split[i].row));
+    for (int i = 0; i < LK_SPLITS; i++) {
+        if (i != LK_SPLIT_TRAIN && !((i == LK_SPLIT_TEST ? test : validation) > 0)) continue;
+        LK_TRY(lk_subset_init(&data->split[i].some, set->n));
         data->split[i].set = set;
     }
     for (int64_t row = 0; row < set->n; row++) {
         lk_rng rng = lk_rng_make(seed, LK_RNG_SPLIT, 0, 0, row);
         double u = (double)lk_rng_uniform(&rng, 0);
-        take_row(data,
-                 u < test                ? LK_SPLIT_TEST
-                 : u < test + validation ? LK_SPLIT_VALIDATION
-                                         : LK_SPLIT_TRAIN,
-                 row);
+        int split = u < test ? LK_SPLIT_TEST : u < test + validation ? LK_SPLIT_VALIDATION : LK_SPLIT_TRAIN;
+        lk_subset_add(&data->split[split].some, row);
     }
-    for (int i = 0; i < LK_SPLITS; i++)
-        LK_CHECK(!data->split[i].row || data->split[i].n > 0, LK_E_CONFIG,
+    for (int i = 0; i < LK_SPLITS; i++) {
+        if (!data->split[i].some.bits) continue;
+        data->split[i].n = data->split[i].some.n;
+        LK_CHECK(data->split[i].n > 0, LK_E_CONFIG,
                  "%s: of %lld samples none falls into this share; take a larger fraction", labels[i],
                  (long long)set->n);
+        LK_TRY(lk_subset_finish(&data->split[i].some));
+    }
 done:
     return st;
 }
@@ -208,16 +202,11 @@ done:
     return st;
 }
 
-static lk_rows rows_of(const lk_data *data, int split)
-{
-    return (lk_rows){data->split[split].row, data->split[split].n};
-}
-
 static lk_status fit(lk_data *data, const lk_data_stop *stop)
 {
     lk_status     st = LK_OK;
     lk_set       *set = data->split[LK_SPLIT_TRAIN].set;
-    lk_rows       rows = rows_of(data, LK_SPLIT_TRAIN);
+    lk_rows       rows = lk_split_rows(data, LK_SPLIT_TRAIN);
     int64_t       most = data->options->statistics_samples;
     lk_handles   *handles = &data->handles;
     lk_transform *t = NULL;
@@ -270,7 +259,9 @@ static lk_status check_set(const lk_data *data, int split, bool values, lk_handl
     for (int i = 0; i < set->n_inputs; i++) LK_TRY(lk_recipe_matches(&t->input[i], &set->input[i]));
     for (int i = 0; i < set->n_targets; i++) {
         LK_TRY(lk_recipe_matches(&t->target[i], &set->target[i]));
-        if (values) LK_TRY(lk_recipe_check(&t->target[i], &set->target[i], handles, rows_of(data, split)));
+        if (values)
+            LK_TRY(lk_recipe_check(&t->target[i], &set->target[i], handles,
+                                   lk_split_rows(data, (lk_split)split)));
     }
 done:
     return st;
@@ -359,7 +350,7 @@ void lk_data_close(lk_data **data)
 {
     if (!data || !*data) return;
     for (int i = 0; i < LK_SPLITS; i++) {
-        lk_free(&(*data)->split[i].row);
+        lk_subset_clear(&(*data)->split[i].some);
         lk_set_clear(&(*data)->set[i]);
     }
     lk_free(&(*data)->named);
@@ -384,6 +375,12 @@ const char *lk_data_greatest_label(const lk_data *data, int target)
 const lk_data_options *lk_data_options_of(const lk_data *data)
 {
     return data->options;
+}
+
+lk_rows lk_split_rows(const lk_data *data, lk_split split)
+{
+    const lk_subset *some = &data->split[split].some;
+    return (lk_rows){some->bits ? some : NULL, data->split[split].n};
 }
 
 int64_t lk_data_n(const lk_data *data, lk_split split)
@@ -425,7 +422,7 @@ void lk_data_describe(const lk_data *data, lk_split split, char *line, size_t si
     if (used < size)
         used += (size_t)snprintf(line + used, size - used, " in %d file%s (%s)", set->places.n,
                                  set->places.n == 1 ? "" : "s", layout);
-    if (used < size && data->split[split].row)
+    if (used < size && data->split[split].some.bits)
         snprintf(line + used, size - used, ", %.0f %% of %s",
                  100.0 * (double)data->split[split].n / (double)set->n, set->label);
 }

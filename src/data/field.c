@@ -215,11 +215,6 @@ lk_status lk_source_blame(const lk_source *source, const lk_recipe *recipe, int6
 
 /* ---- fit ---- */
 
-static int64_t row_at(lk_rows rows, int64_t i)
-{
-    return rows.row ? rows.row[i] : i;
-}
-
 double lk_reading_patience = 3;
 
 /* Looks at the clock now and then: a row may be one label. Who asks for a stop during a short reading has it at the first
@@ -286,7 +281,7 @@ static lk_status fit_standard(lk_recipe *recipe, const lk_source *source, lk_sou
     LK_TRY(LK_ALLOC(channels, &m.row_mean));
     LK_TRY(LK_ALLOC(channels, &m.row_m2));
     for (int64_t i = 0; i < used; i++) {
-        int64_t row = row_at(rows, (int64_t)((__int128)i * rows.n / used));
+        int64_t row = lk_rows_at(rows, (int64_t)((__int128)i * rows.n / used));
         LK_TRY(lk_reading_goes_on(reading, i, used));
         LK_TRY(lk_source_row(cursor, row, raw));
         for (int64_t e = 0; e < source->elements; e++)
@@ -368,7 +363,7 @@ static lk_status fit_classes(lk_recipe *recipe, const lk_source *source, bool is
     int64_t   high_row = 0;
     recipe->field.classes = recipe->n_class_names;
     for (int64_t i = 0; i < rows.n; i++) {
-        int64_t row = row_at(rows, i);
+        int64_t row = lk_rows_at(rows, i);
         LK_TRY(lk_reading_goes_on(reading, i, rows.n));
         LK_TRY(lk_source_row(cursor, row, raw));
         for (int64_t e = 0; e < source->elements; e++) {
@@ -464,9 +459,9 @@ lk_status lk_recipe_check(const lk_recipe *recipe, const lk_source *source, lk_h
     if (recipe->field.dtype != LK_I32 || source->elements != 1) return LK_OK;
     LK_TRY(lk_source_cursor_init(&cursor, source, handles, NULL));
     for (int64_t i = 0; i < rows.n; i++) {
-        LK_TRY(lk_source_row(&cursor, row_at(rows, i), raw));
+        LK_TRY(lk_source_row(&cursor, lk_rows_at(rows, i), raw));
         if (lk_recipe_apply(recipe, raw, value) < 0) continue;
-        st = lk_source_blame(source, recipe, row_at(rows, i), 0, raw);
+        st = lk_source_blame(source, recipe, lk_rows_at(rows, i), 0, raw);
         goto done;
     }
 done:

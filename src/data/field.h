@@ -7,6 +7,7 @@
 
 #include "data/recipe.h"
 #include "data/source.h"
+#include "data/subset.h"
 
 /** The files of a split or of a field, each with the group that dataset names start from. */
 typedef struct lk_places {
@@ -56,11 +57,16 @@ lk_status lk_source_row(lk_source_cursor *cursor, int64_t row, double *out);
 lk_status lk_source_blame(const lk_source *source, const lk_recipe *recipe, int64_t row, int64_t element,
                           const double *raw);
 
-/** Rows of the training split: all of 0..n-1, or those listed. */
+/** Rows of the training split: all of 0..n-1, or some of them. */
 typedef struct lk_rows {
-    const int64_t *row; /* NULL: 0, 1, 2 ... */
-    int64_t        n;
+    const lk_subset *some; /* borrowed; NULL: 0, 1, 2 ... */
+    int64_t          n;
 } lk_rows;
+
+static inline int64_t lk_rows_at(lk_rows rows, int64_t i)
+{
+    return rows.some ? lk_subset_row(rows.some, i) : i;
+}
 
 /** A pass over the training rows before the first step, for hours where they are many. */
 typedef struct lk_reading {

@@ -112,7 +112,7 @@ static lk_status count_rows(lk_recipe *recipe, const lk_source *source, lk_handl
     LK_TRY(lk_source_cursor_init(&cursor, source, handles, NULL));
     LK_TRY(LK_ALLOC(source->elements, &raw));
     for (int64_t i = 0; i < rows.n; i++) {
-        int64_t row = rows.row ? rows.row[i] : i;
+        int64_t row = lk_rows_at(rows, i);
         bool    measured = (int64_t)((__int128)next * rows.n / used) == i; /* evenly spread, as in arrays */
         next += measured;
         LK_TRY(lk_reading_goes_on(reading, i, rows.n));
