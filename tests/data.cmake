@@ -1,6 +1,7 @@
 lk_add_test(test_data_source_table unit/test_data_source_table.c)
 lk_add_test(test_data_source_matrix unit/test_data_source_matrix.c)
 target_link_libraries(test_data_source_matrix PRIVATE lk_hdf5)
+lk_add_test(test_data_subset unit/test_data_subset.c)
 lk_add_test(test_data_import unit/test_data_import.c)
 if(ZLIB_FOUND)
   target_compile_definitions(test_data_import PRIVATE LK_HAVE_ZLIB)

@@ -56,12 +56,17 @@ static lk_status find_origin(const lk_files *files, const lk_part *part, origin 
     return LK_OK;
 }
 
-/* Sorted; a dataset that a column meets twice would be learnt twice. */
-static lk_status column_origins(const char *label, const lk_column *column, origin *out)
+/* Sorted; a dataset that a column meets twice would be learnt twice. None of one that is linked into every place. */
+static lk_status column_origins(const char *label, const lk_column *column, origin *out, int *n)
 {
     lk_status st = LK_OK;
+    *n = column->n_parts;
     for (int i = 0; i < column->n_parts; i++) LK_TRY(find_origin(column->files, &column->part[i], &out[i]));
     qsort(out, (size_t)column->n_parts, sizeof *out, by_origin);
+    if (column->sample_axis < 0 && *n > 1 && by_origin(&out[0], &out[*n - 1]) == 0) {
+        *n = 0;
+        goto done;
+    }
     for (int i = 1; i < column->n_parts; i++)
         LK_CHECK(by_origin(&out[i - 1], &out[i]) != 0, LK_E_CONFIG, "%s: %s of %s is the same as that of %s",
                  label, out[i].part->dataset, column->files->path[out[i].part->file],
@@ -70,11 +75,23 @@ done:
     return st;
 }
 
-/* The datasets that hold the samples of a set; what serves all samples alike may be shared. */
+/* Whether some field has its samples along an axis; if none has, each place is a sample. */
+static bool has_sample_axis(const lk_set *set)
+{
+    for (int i = 0; i < set->n_inputs + set->n_targets; i++) {
+        const lk_source *source = i < set->n_inputs ? &set->input[i] : &set->target[i - set->n_inputs];
+        for (int k = 0; k < source->n_columns && !source->own_files; k++)
+            if (source->column[k].sample_axis >= 0) return true;
+    }
+    return false;
+}
+
+/* The datasets that hold the samples of a set; what serves all samples of a place alike may be shared. */
 static lk_status find_origins(const char *label, const lk_set *set, origin **out, int *n)
 {
     lk_status st = LK_OK;
-    int       most = 1;
+    int       most = 1, found = 0;
+    bool      along_axis = has_sample_axis(set);
     *n = 0;
     for (int i = 0; i < set->n_inputs + set->n_targets; i++) {
         const lk_source *source = i < set->n_inputs ? &set->input[i] : &set->target[i - set->n_inputs];
@@ -84,9 +101,9 @@ static lk_status find_origins(const char *label, const lk_set *set, origin **out
     for (int i = 0; i < set->n_inputs + set->n_targets; i++) {
         const lk_source *source = i < set->n_inputs ? &set->input[i] : &set->target[i - set->n_inputs];
         for (int k = 0; k < source->n_columns && !source->own_files; k++) {
-            if (source->column[k].sample_axis < 0) continue;
-            LK_TRY(column_origins(label, &source->column[k], *out + *n));
-            *n += source->column[k].n_parts;
+            if (along_axis && source->column[k].sample_axis < 0) continue;
+            LK_TRY(column_origins(label, &source->column[k], *out + *n, &found));
+            *n += found;
         }
     }
     qsort(*out, (size_t)*n, sizeof **out, by_origin);
@@ -118,11 +135,6 @@ done:
     return st;
 }
 
-static void take_row(lk_data *data, int split, int64_t row)
-{
-    data->split[split].row[data->split[split].n++] = row;
-}
-
 /* Where a row goes depends on the seed and its index alone: u in [0, 1), test first, then validation. */
 static lk_status take_fractions(lk_data *data, const lk_data_options *options, uint64_t seed)
 {
@@ -132,36 +144,35 @@ static lk_status take_fractions(lk_data *data, const lk_data_options *options, u
     if (!(test > 0) && !(validation > 0)) goto done;
     LK_CHECK(test + validation < 1, LK_E_CONFIG,
              "validation and test take %g of the training data: nothing is left", test + validation);
-    LK_TRY(LK_ALLOC(set->n, &data->split[LK_SPLIT_TRAIN].row));
-    data->split[LK_SPLIT_TRAIN].n = 0;
-    for (int i = LK_SPLIT_VALIDATION; i < LK_SPLITS; i++) {
-        if (!((i == LK_SPLIT_TEST ? test : validation) > 0)) continue;
-        LK_TRY(LK_ALLOC(set->n, &data->split[i].row));
+    for (int i = 0; i < LK_SPLITS; i++) {
+        if (i != LK_SPLIT_TRAIN && !((i == LK_SPLIT_TEST ? test : validation) > 0)) continue;
+        LK_TRY(lk_subset_init(&data->split[i].some, set->n));
         data->split[i].set = set;
     }
     for (int64_t row = 0; row < set->n; row++) {
         lk_rng rng = lk_rng_make(seed, LK_RNG_SPLIT, 0, 0, row);
         double u = (double)lk_rng_uniform(&rng, 0);
-        take_row(data,
-                 u < test                ? LK_SPLIT_TEST
-                 : u < test + validation ? LK_SPLIT_VALIDATION
-                                         : LK_SPLIT_TRAIN,
-                 row);
+        int split = u < test ? LK_SPLIT_TEST : u < test + validation ? LK_SPLIT_VALIDATION : LK_SPLIT_TRAIN;
+        lk_subset_add(&data->split[split].some, row);
     }
-    for (int i = 0; i < LK_SPLITS; i++)
-        LK_CHECK(!data->split[i].row || data->split[i].n > 0, LK_E_CONFIG,
+    for (int i = 0; i < LK_SPLITS; i++) {
+        if (!data->split[i].some.bits) continue;
+        data->split[i].n = data->split[i].some.n;
+        LK_CHECK(data->split[i].n > 0, LK_E_CONFIG,
                  "%s: of %lld samples none falls into this share; take a larger fraction", labels[i],
                  (long long)set->n);
+        LK_TRY(lk_subset_finish(&data->split[i].some));
+    }
 done:
     return st;
 }
 
-static lk_status open_sets(lk_data *data, lk_handles *handles)
+static lk_status open_sets(lk_data *data)
 {
     lk_status st = LK_OK;
     for (int i = 0; i < LK_SPLITS; i++) {
         if (!data->split[i].set) continue;
-        LK_TRY(lk_set_open(&data->set[i], &data->schema, handles, false));
+        LK_TRY(lk_set_open(&data->set[i], &data->schema, &data->handles, false));
         data->split[i].n = data->set[i].n;
     }
 done:
@@ -191,17 +202,13 @@ done:
     return st;
 }
 
-static lk_rows rows_of(const lk_data *data, int split)
-{
-    return (lk_rows){data->split[split].row, data->split[split].n};
-}
-
-static lk_status fit(lk_data *data, lk_handles *handles)
+static lk_status fit(lk_data *data, const lk_data_stop *stop)
 {
     lk_status     st = LK_OK;
     lk_set       *set = data->split[LK_SPLIT_TRAIN].set;
-    lk_rows       rows = rows_of(data, LK_SPLIT_TRAIN);
+    lk_rows       rows = lk_split_rows(data, LK_SPLIT_TRAIN);
     int64_t       most = data->options->statistics_samples;
+    lk_handles   *handles = &data->handles;
     lk_transform *t = NULL;
     LK_TRY(lk_transform_create(data->schema.n_inputs, data->schema.n_targets, &data->fitted));
     t = data->fitted;
@@ -210,7 +217,8 @@ static lk_status fit(lk_data *data, lk_handles *handles)
         lk_recipe *recipe = &t->input[i];
         if (data->schema.plain)
             LK_TRY(lk_table_describe(&set->input[i], handles, &recipe->cell, &recipe->n_cells));
-        LK_TRY(lk_recipe_fit(recipe, &set->input[i], &data->schema.input[i], false, handles, rows, most));
+        LK_TRY(
+            lk_recipe_fit(recipe, &set->input[i], &data->schema.input[i], false, handles, rows, most, stop));
     }
     for (int i = 0; i < t->n_targets; i++) {
         if (data->schema.plain)
@@ -218,7 +226,7 @@ static lk_status fit(lk_data *data, lk_handles *handles)
         if (set->target[i].column[0].integer)
             LK_TRY(find_class_names(&set->target[i], handles, &t->target[i]));
         LK_TRY(lk_recipe_fit(&t->target[i], &set->target[i], &data->schema.target[i], true, handles, rows,
-                             most));
+                             most, stop));
     }
 done:
     return st;
@@ -251,7 +259,9 @@ static lk_status check_set(const lk_data *data, int split, bool values, lk_handl
     for (int i = 0; i < set->n_inputs; i++) LK_TRY(lk_recipe_matches(&t->input[i], &set->input[i]));
     for (int i = 0; i < set->n_targets; i++) {
         LK_TRY(lk_recipe_matches(&t->target[i], &set->target[i]));
-        if (values) LK_TRY(lk_recipe_check(&t->target[i], &set->target[i], handles, rows_of(data, split)));
+        if (values)
+            LK_TRY(lk_recipe_check(&t->target[i], &set->target[i], handles,
+                                   lk_split_rows(data, (lk_split)split)));
     }
 done:
     return st;
@@ -270,33 +280,57 @@ done:
 
 /* ---- life ---- */
 
-static lk_status open_data(const lk_data_options *options, uint64_t seed, const lk_transform *known,
-                           bool checked, lk_data **out)
+static lk_status find_data(const lk_data_options *options, uint64_t seed, bool fingerprints, lk_data **out)
 {
-    lk_status  st = LK_OK;
-    lk_data   *data = NULL;
-    lk_handles handles = {0};
+    lk_status st = LK_OK;
+    lk_data  *data = NULL;
     LK_TRY(LK_ALLOC(1, &data));
     data->options = options;
     lk_schema_init(&data->schema, options);
     LK_TRY(find_files(data, options));
-    LK_TRY(lk_handles_init(&handles, &data->files));
-    LK_TRY(open_sets(data, &handles));
+    LK_TRY(lk_handles_init(&data->handles, &data->files));
+    LK_TRY(open_sets(data));
     LK_TRY(no_overlap(data));
     LK_TRY(take_fractions(data, options, seed));
+    if (fingerprints) LK_TRY(lk_data_fingerprints(data, &data->handles));
+done:
+    if (st != LK_OK) lk_data_close(&data);
+    *out = data;
+    return st;
+}
+
+static lk_status use_data(lk_data *data, const lk_transform *known, const lk_data_stop *stop, bool checked)
+{
+    lk_status st = LK_OK;
     data->transform = known;
     if (known)
         LK_TRY(check_known(data, known));
     else
-        LK_TRY(fit(data, &handles));
+        LK_TRY(fit(data, stop));
     for (int i = 0; i < LK_SPLITS; i++)
-        if (data->split[i].set) LK_TRY(check_set(data, i, !checked, &handles));
-    LK_TRY(map_tables(data, &handles));
-    if (!checked) LK_TRY(lk_data_fingerprints(data, &handles));
+        if (data->split[i].set) LK_TRY(check_set(data, i, !checked, &data->handles));
+    LK_TRY(map_tables(data, &data->handles));
 done:
-    lk_handles_clear(&handles);
-    if (st != LK_OK) lk_data_close(&data);
-    *out = data;
+    lk_handles_clear(&data->handles);
+    return st;
+}
+
+lk_status lk_data_find(const lk_data_options *options, uint64_t seed, lk_data **out)
+{
+    return find_data(options, seed, true, out);
+}
+
+lk_status lk_data_use(lk_data *data, const lk_transform *known, const lk_data_stop *stop)
+{
+    return use_data(data, known, stop, false);
+}
+
+static lk_status open_data(const lk_data_options *options, uint64_t seed, const lk_transform *known,
+                           bool checked, lk_data **out)
+{
+    lk_status st = find_data(options, seed, !checked, out);
+    if (st == LK_OK) st = use_data(*out, known, NULL, checked);
+    if (st != LK_OK) lk_data_close(out);
     return st;
 }
 
@@ -316,10 +350,11 @@ void lk_data_close(lk_data **data)
 {
     if (!data || !*data) return;
     for (int i = 0; i < LK_SPLITS; i++) {
-        lk_free(&(*data)->split[i].row);
+        lk_subset_clear(&(*data)->split[i].some);
         lk_set_clear(&(*data)->set[i]);
     }
     lk_free(&(*data)->named);
+    lk_handles_clear(&(*data)->handles);
     lk_transform_destroy(&(*data)->fitted);
     lk_files_clear(&(*data)->files);
     lk_free(data);
@@ -340,6 +375,12 @@ const char *lk_data_greatest_label(const lk_data *data, int target)
 const lk_data_options *lk_data_options_of(const lk_data *data)
 {
     return data->options;
+}
+
+lk_rows lk_split_rows(const lk_data *data, lk_split split)
+{
+    const lk_subset *some = &data->split[split].some;
+    return (lk_rows){some->bits ? some : NULL, data->split[split].n};
 }
 
 int64_t lk_data_n(const lk_data *data, lk_split split)
@@ -381,7 +422,7 @@ void lk_data_describe(const lk_data *data, lk_split split, char *line, size_t si
     if (used < size)
         used += (size_t)snprintf(line + used, size - used, " in %d file%s (%s)", set->places.n,
                                  set->places.n == 1 ? "" : "s", layout);
-    if (used < size && data->split[split].row)
+    if (used < size && data->split[split].some.bits)
         snprintf(line + used, size - used, ", %.0f %% of %s",
                  100.0 * (double)data->split[split].n / (double)set->n, set->label);
 }

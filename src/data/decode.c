@@ -133,10 +133,10 @@ void lk_decode(lk_h5_type type, bool big_endian, const char *in, int64_t n, int6
 
 /* ---- cursor ---- */
 
-/* Contiguous with the samples first: a row is one run of bytes. */
+/* Contiguous with the samples first, or nothing but a sample: a row is one run of bytes. */
 static bool can_pread(const lk_column *column, const lk_part *part)
 {
-    return column->sample_axis == 0 && part->info.file_offset >= 0;
+    return column->sample_axis <= 0 && part->info.file_offset >= 0;
 }
 
 /* Blocks of the parts that are read by blocks; no slot_bytes: there is no such part. */
@@ -240,8 +240,10 @@ static lk_status read_block(void *context, char *slot)
     int64_t        start[LK_H5_MAX_AXES] = {0}, count[LK_H5_MAX_AXES],
             bytes = lk_decode_memory_bytes(part->info.type);
     for (int i = 0; i < part->info.n_axes; i++) count[i] = part->info.axis[i];
-    start[axis] = it->block * part->block_rows;
-    count[axis] = part->n - start[axis] < part->block_rows ? part->n - start[axis] : part->block_rows;
+    if (axis >= 0) {
+        start[axis] = it->block * part->block_rows;
+        count[axis] = part->n - start[axis] < part->block_rows ? part->n - start[axis] : part->block_rows;
+    }
     for (int i = 0; i < part->info.n_axes; i++) bytes *= count[i];
     LK_TRY(lk_handles_h5(handles, part->file, &h5));
     LK_TRY(lk_h5_read(h5, part->dataset, start, count, lk_decode_memory_type(part->info.type), slot));

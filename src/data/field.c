@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/clock.h"
 #include "core/log.h"
 #include "data/decode.h"
 #include "data/table.h"
@@ -214,9 +215,32 @@ lk_status lk_source_blame(const lk_source *source, const lk_recipe *recipe, int6
 
 /* ---- fit ---- */
 
-static int64_t row_at(lk_rows rows, int64_t i)
+double lk_reading_patience = 3;
+
+/* Looks at the clock now and then: a row may be one label. Who asks for a stop during a short reading has it at the first
+ * step, with a checkpoint; a long one has nothing to save. */
+lk_status lk_reading_goes_on(lk_reading *reading, int64_t i, int64_t n)
 {
-    return rows.row ? rows.row[i] : i;
+    enum { LOOK_ELEMENTS = 1 << 16 };
+    static const double LOOK_SECONDS = 0.2;
+    int64_t             every = LOOK_ELEMENTS / reading->elements;
+    if (every > 1 && i % every != 0) return LK_OK;
+    double now = lk_clock_seconds();
+    if (i == 0) reading->began = now;
+    if (now - reading->began < lk_reading_patience) return LK_OK;
+    if (lk_reading_patience > 0 && now - reading->looked < LOOK_SECONDS) return LK_OK;
+    reading->looked = now;
+    const lk_data_stop *stop = reading->stop;
+    if (stop && stop->asked(stop->context))
+        return lk_fail(LK_STOPPED, "stopped at sample %lld of %lld that field %s is fitted to", (long long)i,
+                       (long long)n, reading->field);
+    if (reading->said || i == 0) return LK_OK;
+    reading->said = true;
+    double seconds = (now - reading->began) / (double)i * (double)n;
+    lk_log_info("statistics  field %s: %lld samples are read before the first step, in about %.0f %s%s",
+                reading->field, (long long)n, seconds < 120 ? seconds : seconds / 60,
+                seconds < 120 ? "s" : "min", reading->cure);
+    return LK_OK;
 }
 
 typedef struct moments {
@@ -247,7 +271,7 @@ static void merge_row(moments *m, const double *raw, int64_t pixels, int64_t cha
 }
 
 static lk_status fit_standard(lk_recipe *recipe, const lk_source *source, lk_source_cursor *cursor,
-                              lk_rows rows, int64_t most, double *raw)
+                              lk_rows rows, int64_t most, lk_reading *reading, double *raw)
 {
     lk_status st = LK_OK;
     int64_t   channels = recipe->n_channels, pixels = source->elements / channels;
@@ -257,7 +281,8 @@ static lk_status fit_standard(lk_recipe *recipe, const lk_source *source, lk_sou
     LK_TRY(LK_ALLOC(channels, &m.row_mean));
     LK_TRY(LK_ALLOC(channels, &m.row_m2));
     for (int64_t i = 0; i < used; i++) {
-        int64_t row = row_at(rows, (int64_t)((__int128)i * rows.n / used));
+        int64_t row = lk_rows_at(rows, (int64_t)((__int128)i * rows.n / used));
+        LK_TRY(lk_reading_goes_on(reading, i, used));
         LK_TRY(lk_source_row(cursor, row, raw));
         for (int64_t e = 0; e < source->elements; e++)
             if (!isfinite(raw[e])) {
@@ -331,14 +356,15 @@ static void note_greatest(lk_recipe *recipe, const lk_source *source, int64_t ro
 
 /* Without class names there are as many classes as the largest training value says. */
 static lk_status fit_classes(lk_recipe *recipe, const lk_source *source, bool is_target,
-                             lk_source_cursor *cursor, lk_rows rows, double *raw)
+                             lk_source_cursor *cursor, lk_rows rows, lk_reading *reading, double *raw)
 {
     lk_status st = LK_OK;
     double    low = (double)INT32_MAX, high = -1;
     int64_t   high_row = 0;
     recipe->field.classes = recipe->n_class_names;
     for (int64_t i = 0; i < rows.n; i++) {
-        int64_t row = row_at(rows, i);
+        int64_t row = lk_rows_at(rows, i);
+        LK_TRY(lk_reading_goes_on(reading, i, rows.n));
         LK_TRY(lk_source_row(cursor, row, raw));
         for (int64_t e = 0; e < source->elements; e++) {
             if (!(raw[e] >= 0 && raw[e] < (double)INT32_MAX) ||
@@ -384,11 +410,14 @@ static void fit_field(lk_recipe *recipe, const lk_source *source, const lk_field
 }
 
 lk_status lk_recipe_fit(lk_recipe *recipe, const lk_source *source, const lk_field_options *options,
-                        bool is_target, lk_handles *handles, lk_rows rows, int64_t most)
+                        bool is_target, lk_handles *handles, lk_rows rows, int64_t most,
+                        const lk_data_stop *stop)
 {
     lk_status        st = LK_OK;
     lk_source_cursor cursor = {0};
     double          *raw = NULL;
+    lk_reading       reading = {
+              .stop = stop, .field = recipe->field.name, .cure = "", .elements = source->elements};
     LK_CHECK(strlen(options->name) < LK_NAME_BYTES && !strchr(options->name, '/') && *options->name,
              LK_E_CONFIG, "'%s' cannot name a field: at most %d bytes and no '/'", options->name,
              LK_NAME_BYTES - 1);
@@ -402,12 +431,14 @@ lk_status lk_recipe_fit(lk_recipe *recipe, const lk_source *source, const lk_fie
     LK_TRY(lk_source_cursor_init(&cursor, source, handles, NULL));
     LK_TRY(LK_ALLOC(source->elements, &raw));
     if (recipe->n_cells) {
-        LK_TRY(lk_table_fit(recipe, source, handles, rows, most));
+        LK_TRY(lk_table_fit(recipe, source, handles, rows, most, &reading));
     } else if (recipe->field.dtype == LK_I32) {
-        LK_TRY(fit_classes(recipe, source, is_target, &cursor, rows, raw));
+        LK_TRY(fit_classes(recipe, source, is_target, &cursor, rows, &reading, raw));
     } else if (options->normalise == LK_NORMALISE_STANDARD) {
         LK_TRY(lk_recipe_channels(recipe, source->channels));
-        LK_TRY(fit_standard(recipe, source, &cursor, rows, most, raw));
+        reading.cure =
+            "; data.statistics: {samples: 10000} takes fewer, normalise: {mean: [...], std: [...]} none";
+        LK_TRY(fit_standard(recipe, source, &cursor, rows, most, &reading, raw));
     } else if (options->normalise == LK_NORMALISE_UNIT) {
         LK_TRY(fit_unit(recipe, source));
     } else if (options->normalise == LK_NORMALISE_GIVEN) {
@@ -428,9 +459,9 @@ lk_status lk_recipe_check(const lk_recipe *recipe, const lk_source *source, lk_h
     if (recipe->field.dtype != LK_I32 || source->elements != 1) return LK_OK;
     LK_TRY(lk_source_cursor_init(&cursor, source, handles, NULL));
     for (int64_t i = 0; i < rows.n; i++) {
-        LK_TRY(lk_source_row(&cursor, row_at(rows, i), raw));
+        LK_TRY(lk_source_row(&cursor, lk_rows_at(rows, i), raw));
         if (lk_recipe_apply(recipe, raw, value) < 0) continue;
-        st = lk_source_blame(source, recipe, row_at(rows, i), 0, raw);
+        st = lk_source_blame(source, recipe, lk_rows_at(rows, i), 0, raw);
         goto done;
     }
 done:

@@ -7,6 +7,7 @@
 
 #include "data/recipe.h"
 #include "data/source.h"
+#include "data/subset.h"
 
 /** The files of a split or of a field, each with the group that dataset names start from. */
 typedef struct lk_places {
@@ -56,20 +57,43 @@ lk_status lk_source_row(lk_source_cursor *cursor, int64_t row, double *out);
 lk_status lk_source_blame(const lk_source *source, const lk_recipe *recipe, int64_t row, int64_t element,
                           const double *raw);
 
-/** Rows of the training split: all of 0..n-1, or those listed. */
+/** Rows of the training split: all of 0..n-1, or some of them. */
 typedef struct lk_rows {
-    const int64_t *row; /* NULL: 0, 1, 2 ... */
-    int64_t        n;
+    const lk_subset *some; /* borrowed; NULL: 0, 1, 2 ... */
+    int64_t          n;
 } lk_rows;
+
+static inline int64_t lk_rows_at(lk_rows rows, int64_t i)
+{
+    return rows.some ? lk_subset_row(rows.some, i) : i;
+}
+
+/** A pass over the training rows before the first step, for hours where they are many. */
+typedef struct lk_reading {
+    const lk_data_stop *stop;     /* borrowed; NULL: never */
+    const char         *field;    /* borrowed */
+    const char         *cure;     /* what makes it shorter, or "" */
+    int64_t             elements; /* of a row */
+    double              began, looked;
+    bool                said;
+} lk_reading;
+
+/** Seconds from which on a reading is a long one; tests set 0. */
+extern double lk_reading_patience;
+
+/** Before row `i` of `n` is read. A long reading is told of once, and left with LK_STOPPED where that is asked for. */
+lk_status lk_reading_goes_on(lk_reading *reading, int64_t i, int64_t n);
 
 /**
  * Decides type, shape and normalisation of the recipe from the options and the training rows: means and
  * deviations in double over rows in their order (pairs of (count, mean, sum of squares) merged row by row),
  * at most `most` rows evenly spread if most > 0; classes from class names or 1 + the largest value.
+ * Errors also: LK_STOPPED.
  * Sources: Welford 1962; Chan, Golub, LeVeque, "Algorithms for computing the sample variance", 1983.
  */
 lk_status lk_recipe_fit(lk_recipe *recipe, const lk_source *source, const lk_field_options *options,
-                        bool is_target, lk_handles *handles, lk_rows rows, int64_t most);
+                        bool is_target, lk_handles *handles, lk_rows rows, int64_t most,
+                        const lk_data_stop *stop);
 /** Class values of the rows lie within the recipe's classes; LK_E_DATA names the first that does not. */
 lk_status lk_recipe_check(const lk_recipe *recipe, const lk_source *source, lk_handles *handles,
                           lk_rows rows);

@@ -1,5 +1,6 @@
 /* The reader: rows of a split, from files to normalised arrays. */
 #include <math.h>
+#include <string.h>
 
 #include "core/alloc.h"
 #include "data/set.h"
@@ -255,9 +256,12 @@ lk_status lk_data_read(lk_data_reader *reader, int64_t n, const int64_t *index, 
     lk_status           st = LK_OK;
     const lk_set       *set = reader->set;
     const lk_transform *t = reader->data->transform;
-    const int64_t      *row = reader->data->split[reader->split].row;
+    const lk_subset    *some = lk_split_rows(reader->data, reader->split).some;
     int64_t             elements = t->n_targets ? lk_shape_count(&t->target[0].field.shape) : 0;
-    for (int64_t i = 0; i < n; i++) sample[i] = row ? row[index[i]] : index[i];
+    if (some)
+        lk_subset_rows(some, n, index, sample);
+    else
+        memcpy(sample, index, (size_t)n * sizeof *sample);
     for (int i = 0; i < set->n_inputs; i++)
         LK_TRY(
             read_field(reader, &reader->input[i], &t->input[i], &reader->of_input[i], n, sample, input[i]));

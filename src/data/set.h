@@ -4,6 +4,7 @@
 
 #include "data/data_internal.h"
 #include "data/field.h"
+#include "data/subset.h"
 
 typedef struct lk_set {
     const char *label;  /* "data.train", for messages */
@@ -46,17 +47,20 @@ struct lk_data {
     lk_schema              schema;
     char                  *named; /* owned: the dataset that was named as an input, or NULL */
     lk_files               files;
+    lk_handles             handles; /* while the data is opened */
     lk_set                 set[LK_SPLITS];
     struct {
-        lk_set  *set; /* NULL: no such split */
-        int64_t *row; /* owned: rows of the set; NULL: all of them */
-        int64_t  n;
-        char     fingerprint[33];
+        lk_set   *set;  /* NULL: no such split */
+        lk_subset some; /* rows of the set; no bits: all of them */
+        int64_t   n;
+        char      fingerprint[33];
     } split[LK_SPLITS];
     const lk_transform *transform;
     lk_transform       *fitted; /* owned; NULL: transform is borrowed */
 };
 
+/** The rows of the set that a split consists of. */
+lk_rows lk_split_rows(const lk_data *data, lk_split split);
 /** Fingerprints of all splits; what can fail is done here. */
 lk_status lk_data_fingerprints(lk_data *data, lk_handles *handles);
 

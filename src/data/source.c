@@ -298,7 +298,7 @@ static void map_parts(lk_column *column)
         bytes += column->part[i].n * column->elements * lk_decode_stored_bytes(column->part[i].info.type);
     for (int i = 0; i < column->n_parts && bytes <= lk_column_map_bytes; i++) {
         lk_part *part = &column->part[i];
-        if (column->sample_axis != 0 || part->info.file_offset < 0) continue;
+        if (column->sample_axis > 0 || part->info.file_offset < 0) continue;
         part->map = lk_map_open(column->files->path[part->file], part->info.file_offset,
                                 part->n * column->elements * lk_decode_stored_bytes(part->info.type));
     }
@@ -331,7 +331,7 @@ static lk_status place_parts(lk_handles *handles, lk_column *column)
     }
     LK_CHECK(blocks < INT32_MAX, LK_E_DATA, "%s: %s has too many chunks (%lld)",
              handles->files->path[column->part[0].file], column->part[0].dataset, (long long)blocks);
-    if (bytes > lk_column_resident_bytes && column->sample_axis >= 0) {
+    if (bytes > lk_column_resident_bytes) {
         map_parts(column);
         goto done;
     }

@@ -7,10 +7,10 @@
  *
  * Four ways to a row, by what the file offers:
  *   memory  a column of a few MiB is kept whole (labels, weights, tables, static fields);
- *   map     contiguous data with N first, up to a size: the page cache itself, one copy a host;
+ *   map     contiguous data with N first or without N, up to a size: the page cache itself, one copy a host;
  *   pread   more of such data, so that it does not count as ours: one positioned read a row;
- *   blocks  anything else (chunked, packed, N further back): boxes of neighbouring rows through HDF5, kept in
- *           a bounded cache.
+ *   blocks  anything else (chunked, packed, N further back): boxes of neighbouring rows, without N whole
+ *           datasets, through HDF5, kept in a bounded cache.
  */
 #ifndef LK_DATA_SOURCE_H
 #define LK_DATA_SOURCE_H

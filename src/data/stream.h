@@ -85,7 +85,19 @@ typedef struct lk_data lk_data;
  */
 lk_status lk_data_open(const lk_data_options *options, uint64_t seed, const lk_transform *known,
                        lk_data **out);
-/** The same for a rank whose colleague has opened these data and gives its transform: values are not read
+
+/** Asked several times a second while training rows are read as a whole, which takes hours where they are many. */
+typedef struct lk_data_stop {
+    bool (*asked)(void *context);
+    void *context;
+} lk_data_stop;
+
+/** lk_data_open in two steps, for who knows these data from before: files, shapes, splits and fingerprints first ... */
+lk_status lk_data_find(const lk_data_options *options, uint64_t seed, lk_data **out);
+/** ... then what is made of their values. `stop` may be NULL; LK_STOPPED if it says so. Data that failed are to be closed. */
+lk_status lk_data_use(lk_data *data, const lk_transform *known, const lk_data_stop *stop);
+
+/** lk_data_open for a rank whose colleague has opened these data and gives its transform: values are not read
  * again to check them, and there are no fingerprints. */
 lk_status lk_data_open_checked(const lk_data_options *options, uint64_t seed, const lk_transform *known,
                                lk_data **out);

@@ -103,7 +103,7 @@ typedef struct tally {
 } tally;
 
 static lk_status count_rows(lk_recipe *recipe, const lk_source *source, lk_handles *handles, lk_rows rows,
-                            int64_t most, tally *tallies)
+                            int64_t most, lk_reading *reading, tally *tallies)
 {
     lk_status        st = LK_OK;
     lk_source_cursor cursor = {0};
@@ -112,9 +112,10 @@ static lk_status count_rows(lk_recipe *recipe, const lk_source *source, lk_handl
     LK_TRY(lk_source_cursor_init(&cursor, source, handles, NULL));
     LK_TRY(LK_ALLOC(source->elements, &raw));
     for (int64_t i = 0; i < rows.n; i++) {
-        int64_t row = rows.row ? rows.row[i] : i;
+        int64_t row = lk_rows_at(rows, i);
         bool    measured = (int64_t)((__int128)next * rows.n / used) == i; /* evenly spread, as in arrays */
         next += measured;
+        LK_TRY(lk_reading_goes_on(reading, i, rows.n));
         LK_TRY(lk_source_row(&cursor, row, raw));
         for (int c = 0; c < recipe->n_cells; c++) {
             lk_cell *cell = &recipe->cell[c];
@@ -177,7 +178,7 @@ done:
 }
 
 lk_status lk_table_fit(lk_recipe *recipe, const lk_source *source, lk_handles *handles, lk_rows rows,
-                       int64_t most)
+                       int64_t most, lk_reading *reading)
 {
     lk_status   st = LK_OK;
     tally      *tallies = NULL;
@@ -187,7 +188,7 @@ lk_status lk_table_fit(lk_recipe *recipe, const lk_source *source, lk_handles *h
              LK_E_CONFIG, "%s holds a table: normalise is standard or none there", file);
     LK_TRY(LK_ALLOC(recipe->n_cells, &tallies));
     for (int i = 0; i < recipe->n_cells; i++) LK_TRY(LK_ALLOC(recipe->cell[i].n_words, &tallies[i].seen));
-    LK_TRY(count_rows(recipe, source, handles, rows, most, tallies));
+    LK_TRY(count_rows(recipe, source, handles, rows, most, reading, tallies));
     for (int i = 0; i < recipe->n_cells; i++) {
         lk_cell *cell = &recipe->cell[i];
         if (cell->kind == LK_CELL_CATEGORY)

@@ -17,7 +17,7 @@ lk_status lk_table_targets(const lk_source *source, lk_handles *handles, char **
  * the words that training rows have. Errors: LK_E_DATA naming the column (no value, deviation 0).
  */
 lk_status lk_table_fit(lk_recipe *recipe, const lk_source *source, lk_handles *handles, lk_rows rows,
-                       int64_t most);
+                       int64_t most, lk_reading *reading);
 /** Lets rows of the source speak the recipe's codes: dictionaries are matched word by word. */
 lk_status lk_table_map(const lk_recipe *recipe, lk_source *source, lk_handles *handles);
 

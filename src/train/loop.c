@@ -136,13 +136,22 @@ double lk_loop_job_left(const lk_loop *l)
 /* ---- the loop ---- */
 
 /* The root's reasons to stop, NULL without one. */
-static const char *reason_to_stop(const lk_loop *l)
+static const char *reason_to_leave(const lk_loop *l)
 {
     const lk_train_request *request = l->request;
     if (lk_rundir_held(request->rundir) != LK_OK) return "another job in its run directory";
     if (request->stop && *request->stop) return "a signal";
-    if (lk_rundir_stop_asked(request->rundir)) return "the file STOP";
     if (request->max_time > 0 && lk_clock_seconds() - l->launched >= request->max_time) return "--max-time";
+    return NULL;
+}
+
+/* The same between steps, when there is something to save. */
+static const char *reason_to_stop(const lk_loop *l)
+{
+    const lk_train_request *request = l->request;
+    const char             *why = reason_to_leave(l);
+    if (why) return why;
+    if (lk_rundir_stop_asked(request->rundir)) return "the file STOP";
     if (request->job_end > 0 && lk_loop_job_left(l) <= lk_loop_job_margin(l))
         return "the end of the job's time";
     return NULL;
@@ -153,6 +162,14 @@ static bool stop_asked(void *context)
     lk_loop *l = context;
     if (!lk_loop_is_root(l)) return l->request->stop && *l->request->stop;
     l->why = reason_to_stop(l);
+    return l->why != NULL;
+}
+
+/* While the data is opened: STOP may be an old one still, and there is nothing yet to be saved before the job's end. */
+static bool leave_asked(void *context)
+{
+    lk_loop *l = context;
+    l->why = reason_to_leave(l);
     return l->why != NULL;
 }
 
@@ -348,6 +365,22 @@ static void end_writing(lk_loop *l)
     lk_saver_destroy(&l->saver);
 }
 
+/* The data as a checkpoint knows it, or as it is found. Collective. */
+static lk_status open_run(lk_loop *l, lk_comm *comm, const lk_run_options *options)
+{
+    lk_status    st = LK_OK;
+    lk_data_stop stop = {leave_asked, l};
+    LK_TRY(lk_comm_agree(comm, lk_comm_is_root(comm) ? lk_loop_find_resumed(l) : LK_OK));
+    st = lk_run_open_again(comm, options, l->resumed, &stop, &l->run);
+    if (st == LK_STOPPED)
+        st = lk_fail(st,
+                     "stopped by %s before the first step, while the training data was read: nothing is kept "
+                     "of that, and the same command begins again",
+                     l->why ? l->why : "a signal");
+done:
+    return st;
+}
+
 lk_status lk_train(lk_session *session, const lk_run_options *options, const lk_train_request *request)
 {
     lk_status    st = LK_OK;
@@ -355,8 +388,7 @@ lk_status lk_train(lk_session *session, const lk_run_options *options, const lk_
     lk_loop      l = {.request = request, .launched = lk_clock_seconds()};
     LK_TRY(lk_comm_layout(session->comm, &options->comm));
     LK_TRY(lk_watchdog_create(session->comm, options->hang_timeout, &watchdog));
-    LK_TRY(lk_run_open(session->comm, options, NULL, NULL, &l.run));
-    LK_TRY(lk_comm_agree(session->comm, lk_loop_is_root(&l) ? lk_loop_find_resumed(&l) : LK_OK));
+    LK_TRY(open_run(&l, session->comm, options));
     LK_TRY(lk_run_prepare(l.run, true));
     l.run->watchdog = watchdog;
     l.run->stop_asked = stop_asked;

@@ -46,7 +46,7 @@ void lk_loop_writes(void *loop);
 
 /* ---- start.c ---- */
 
-/** The newest checkpoint of the directory, into `resumed`; LK_E_DATA if the data is no longer its own. Root. */
+/** The newest good checkpoint of the directory, if there is one, into `resumed`. Root. */
 lk_status lk_loop_find_resumed(lk_loop *l);
 /** Every rank leaves with the same progress and buffers; *resumed: as a checkpoint left them. Collective. */
 lk_status lk_loop_start(lk_loop *l, bool *resumed);

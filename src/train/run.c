@@ -41,9 +41,24 @@ done:
     return st;
 }
 
+/* A run that goes on knows what its training data were turned into: statistics are not read again, for hours, at every
+ * requeue. First of all the data must be what they were. */
+static lk_status open_root(lk_run *run, lk_checkpoint *resumed, const lk_data_stop *stop)
+{
+    lk_status st = LK_OK;
+    LK_TRY(lk_data_find(&run->options->data, run->options->seed, &run->data));
+    if (resumed) {
+        LK_TRY(lk_state_check_data(run, resumed));
+        LK_TRY(lk_transform_load(lk_checkpoint_h5(resumed), "/input", &run->transform));
+    }
+    LK_TRY(lk_data_use(run->data, run->transform, stop));
+done:
+    return st;
+}
+
 /* The root reads all there is to read (statistics, labels, fingerprints) and tells the others: files larger
  * than memory are passed over once and not once a rank. */
-static lk_status open_together(lk_run *run)
+static lk_status open_together(lk_run *run, lk_checkpoint *resumed, const lk_data_stop *stop)
 {
     lk_status             st = LK_OK;
     lk_comm              *comm = run->comm;
@@ -51,7 +66,7 @@ static lk_status open_together(lk_run *run)
     void                 *bytes = NULL;
     size_t                size = 0;
     if (lk_comm_is_root(comm)) {
-        st = lk_data_open(&options->data, options->seed, NULL, &run->data);
+        st = open_root(run, resumed, stop);
         if (st == LK_OK && lk_comm_size(comm) > 1)
             st = pack_transform(lk_data_transform(run->data), &bytes, &size);
     }
@@ -298,28 +313,41 @@ done:
     return st;
 }
 
+/* A run without data yet. Collective. */
+static lk_status begin(lk_comm *comm, const lk_run_options *options, lk_run **out)
+{
+    lk_status st = LK_ALLOC(1, out);
+    if (st == LK_OK) {
+        (*out)->options = options;
+        (*out)->comm = comm;
+        lk_phases_start(&(*out)->phases);
+        st = lk_kernels_select(options->kernels);
+    }
+    return lk_comm_agree(comm, st);
+}
+
 lk_status lk_run_open(lk_comm *comm, const lk_run_options *options, lk_checkpoint *checkpoint,
                       const char *input, lk_run **out)
 {
     lk_status st = LK_OK;
-    lk_run   *run = NULL;
-    *out = NULL;
-    st = LK_ALLOC(1, &run);
-    if (st == LK_OK) {
-        run->options = options;
-        run->comm = comm;
-        lk_phases_start(&run->phases);
-        st = lk_kernels_select(options->kernels);
-    }
-    LK_TRY(lk_comm_agree(comm, st));
+    LK_TRY(begin(comm, options, out));
     if (checkpoint)
-        LK_TRY(lk_comm_agree(comm, open_known(run, checkpoint, input)));
+        LK_TRY(lk_comm_agree(comm, open_known(*out, checkpoint, input)));
     else
-        LK_TRY(open_together(run));
-    *out = run;
-    run = NULL;
+        LK_TRY(open_together(*out, NULL, NULL));
 done:
-    lk_run_destroy(&run);
+    if (st != LK_OK) lk_run_destroy(out);
+    return st;
+}
+
+lk_status lk_run_open_again(lk_comm *comm, const lk_run_options *options, lk_checkpoint *resumed,
+                            const lk_data_stop *stop, lk_run **out)
+{
+    lk_status st = LK_OK;
+    LK_TRY(begin(comm, options, out));
+    LK_TRY(open_together(*out, resumed, stop));
+done:
+    if (st != LK_OK) lk_run_destroy(out);
     return st;
 }
 

@@ -88,11 +88,14 @@ lk_status lk_run_name_place(const lk_run_options *options, lk_status status);
 
 /**
  * In two steps: the data first, then all that is made to fit it (model, loss, metrics; for training reduction, stream and
- * buffers). A run that resumes looks between them whether the data is still what it began with. `checkpoint`: an open
- * one whose transform is used (eval, predict), else NULL. Collective.
+ * buffers). `checkpoint`: an open one whose transform is used (eval, predict), else NULL. Collective.
  */
 lk_status lk_run_open(lk_comm *comm, const lk_run_options *options, lk_checkpoint *checkpoint,
                       const char *input, lk_run **out);
+/** The first step for training. `resumed`, root: the checkpoint to go on from, whose transform is used if the data is what
+ * its run began with (LK_E_DATA if not); NULL: a new run. `stop`, root: LK_STOPPED on all ranks. Collective. */
+lk_status lk_run_open_again(lk_comm *comm, const lk_run_options *options, lk_checkpoint *resumed,
+                            const lk_data_stop *stop, lk_run **out);
 lk_status lk_run_prepare(lk_run *run, bool training);
 
 /** Both steps. Collective. */

@@ -17,7 +17,6 @@ lk_status lk_loop_find_resumed(lk_loop *l)
     LK_TRY(lk_checkpoint_find_newest(lk_rundir_file(l->request->rundir, "checkpoints"), &path));
     if (!path) goto done;
     LK_TRY(lk_checkpoint_open(path, &l->resumed));
-    LK_TRY(lk_state_check_data(l->run, l->resumed));
 done:
     lk_free(&path);
     return st;

@@ -7,7 +7,7 @@
 
 #include "core/alloc.h"
 #include "data/data_internal.h"
-#include "data/source.h"
+#include "data/set.h"
 
 enum { N = 23, H = 5, W = 4, C = 3, FILES_MOST = 7 };
 
@@ -465,6 +465,64 @@ static void more_files_than_handles_are_read(void **state)
     }
 }
 
+/* Files of one sample each, in any layout: what is too much to be kept is read as it is wanted. */
+static void files_that_are_samples_are_read_one_by_one(void **state)
+{
+    enum { MANY = 130, ROW = H * W * C };
+    const char              *files[] = {"single_*.h5"};
+    const lk_dataset_options image = {.path = "/x"}, value = {.path = "/y"};
+    lk_field_options         input = {.name = "x", .datasets = &image, .n_datasets = 1, .axes = "CHW"};
+    lk_field_options         target = {.name = "y", .datasets = &value, .n_datasets = 1, .axes = "C"};
+    lk_data_options          options = {.inputs = &input,
+                                        .n_inputs = 1,
+                                        .targets = &target,
+                                        .n_targets = 1,
+                                        .train = {.files = files, .n_files = 1}};
+    const hsize_t            one = 1, chw[3] = {C, H, W};
+    char                     name[32];
+    (void)state;
+    for (int i = 0; i < MANY; i++) {
+        double values[ROW], y = i;
+        int    at = 0;
+        for (int c = 0; c < C; c++)
+            for (int h = 0; h < H; h++)
+                for (int w = 0; w < W; w++) values[at++] = value_of(i, h, w, c);
+        snprintf(name, sizeof name, "single_%03d.h5", i);
+        hid_t file = H5Fcreate(name, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+        put(file, "/x", i % 5 ? H5T_IEEE_F32LE : H5T_IEEE_F64BE, (layout)(i % LAYOUTS), 3, chw, values);
+        put(file, "/y", H5T_IEEE_F32LE, i % 2 ? CHUNKED : CONTIGUOUS, 1, &one, &y);
+        H5Fclose(file);
+    }
+    for (int way = 0; way < WAYS; way++) {
+        lk_data        *data = NULL;
+        lk_data_reader *reader = NULL;
+        take_way((enum way)way);
+        assert_ok(lk_data_open(&options, 1, NULL, &data));
+        assert_int_equal(lk_data_n(data, LK_SPLIT_TRAIN), MANY);
+        for (int i = 0; i < MANY; i++) {
+            const lk_part *part = &data->set[LK_SPLIT_TRAIN].input[0].column[0].part[i];
+            assert_int_equal(part->memory != NULL, way == IN_MEMORY);
+            assert_int_equal(part->map != NULL, way == MAPPED && i % LAYOUTS == CONTIGUOUS);
+        }
+        assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, NULL, &reader));
+        for (int64_t i = 0; i < 3 * MANY; i++) {
+            int64_t index = i * 97 % MANY, sample;
+            float   x[ROW], y;
+            void   *in[] = {x}, *out[] = {&y};
+            assert_ok(lk_data_read(reader, 1, &index, in, out, NULL, NULL, &sample));
+            assert_true(y == (float)index);
+            for (int k = 0; k < ROW; k++)
+                assert_true(x[k] == (float)value_of(index, k / C / W, k / C % W, k % C));
+        }
+        lk_data_reader_destroy(&reader);
+        lk_data_close(&data);
+    }
+    for (int i = 0; i < MANY; i++) {
+        snprintf(name, sizeof name, "single_%03d.h5", i);
+        unlink(name);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -473,6 +531,7 @@ int main(void)
         cmocka_unit_test(a_user_block_is_skipped),
         cmocka_unit_test(claims_beyond_the_file_are_refused),
         cmocka_unit_test(more_files_than_handles_are_read),
+        cmocka_unit_test(files_that_are_samples_are_read_one_by_one),
         cmocka_unit_test(samples_in_the_last_axis_and_halves_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

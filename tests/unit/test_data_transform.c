@@ -4,7 +4,9 @@
 #include <hdf5.h>
 
 #include "core/alloc.h"
+#include "core/log.h"
 #include "data/data_internal.h"
+#include "data/field.h"
 #include "data/source.h"
 
 enum { N = 400, F = 3 };
@@ -378,6 +380,63 @@ static void files_are_found_or_the_reason_is_given(void **state)
     open_fails(&options, LK_E_CONFIG, "is named twice");
 }
 
+/* Files of one sample each: no dataset has an axis of samples. */
+static void a_file_that_is_a_sample_is_not_shared(void **state)
+{
+    enum { FILES = 4 };
+    const lk_dataset_options x_set = {.path = "/x"}, y_set = {.path = "/y"}, grid_set = {.path = "/grid"};
+    const lk_field_options   inputs[] = {{.name = "x", .datasets = &x_set, .n_datasets = 1, .axes = "C"},
+                                         {.name = "grid", .datasets = &grid_set, .n_datasets = 1, .axes = "C"}};
+    const lk_field_options   target = {.name = "y", .datasets = &y_set, .n_datasets = 1, .axes = "C"};
+    const char              *train[] = {"out_[0-2].h5"}, *last[] = {"out_2.h5"}, *other[] = {"out_3.h5"};
+    const char              *groups[] = {"all.h5:/0", "all.h5:/1"}, *more[] = {"all.h5:/2", "all.h5:/3"};
+    lk_data_options          options = {.inputs = inputs,
+                                        .n_inputs = 1,
+                                        .targets = &target,
+                                        .n_targets = 1,
+                                        .train = {.files = train, .n_files = 1},
+                                        .validation = {.files = last, .n_files = 1},
+                                        .base = folder};
+    lk_h5                   *one = NULL, *all = NULL;
+    lk_data                 *data = NULL;
+    int64_t                  width = F, single = 1;
+    char                     name[32];
+    (void)state;
+    assert_ok(lk_h5_create(path_of("all.h5"), &all));
+    assert_ok(lk_h5_write(all, "/grid", LK_H5_F64, 1, &width, x[N - 1]));
+    for (int i = 0; i < FILES; i++) {
+        snprintf(name, sizeof name, "out_%d.h5", i);
+        assert_ok(lk_h5_create(path_of(name), &one));
+        assert_ok(lk_h5_write(one, "/x", LK_H5_F64, 1, &width, x[i]));
+        assert_ok(lk_h5_write(one, "/y", LK_H5_F64, 1, &single, &y[i]));
+        assert_ok(lk_h5_close(&one));
+        snprintf(name, sizeof name, "/%d/x", i);
+        assert_ok(lk_h5_write(all, name, LK_H5_F64, 1, &width, x[i]));
+        snprintf(name, sizeof name, "/%d/y", i);
+        assert_ok(lk_h5_write(all, name, LK_H5_F64, 1, &single, &y[i]));
+    }
+    assert_ok(lk_h5_close(&all));
+    open_fails(&options, LK_E_CONFIG, "out_2.h5: /x: what was trained on");
+    options.validation.files = other;
+    assert_ok(lk_data_open(&options, 1, NULL, &data));
+    assert_int_equal(lk_data_n(data, LK_SPLIT_TRAIN), 3);
+    assert_int_equal(lk_data_n(data, LK_SPLIT_VALIDATION), 1);
+    lk_data_close(&data);
+
+    /* What is linked into every place is no sample. */
+    hid_t file = H5Fopen(path_of("all.h5"), H5F_ACC_RDWR, H5P_DEFAULT);
+    for (int i = 0; i < FILES; i++) {
+        snprintf(name, sizeof name, "/%d/grid", i);
+        assert_true(H5Lcreate_hard(file, "/grid", file, name, H5P_DEFAULT, H5P_DEFAULT) >= 0);
+    }
+    H5Fclose(file);
+    options.n_inputs = 2;
+    options.train = (lk_split_options){.files = groups, .n_files = 2};
+    options.validation = (lk_split_options){.files = more, .n_files = 2};
+    assert_ok(lk_data_open(&options, 1, NULL, &data));
+    lk_data_close(&data);
+}
+
 static void weights_are_read_and_a_negative_one_is_named(void **state)
 {
     const char     *train[] = {"w.h5:/train"};
@@ -445,7 +504,7 @@ static void static_fields_and_indices_keep_their_meaning(void **state)
         run = (float)f + 0.5F;
         assert_ok(lk_h5_create(path_of(name), &file));
         assert_ok(lk_h5_write(file, "/tokens", LK_H5_I32, 2, rows_axes, tokens));
-        assert_ok(lk_h5_write(file, "/run", LK_H5_F32, 1, &one, &run));
+        assert_ok(lk_h5_write_chunked(file, "/run", LK_H5_F32, 1, &one, &one, 4, &run));
         assert_ok(lk_h5_write(file, "/label", LK_H5_U8, 1, &n, label));
         assert_ok(lk_h5_close(&file));
     }
@@ -467,6 +526,14 @@ static void static_fields_and_indices_keep_their_meaning(void **state)
     assert_true(got_label[0] == 1 && got_label[1] == 1);
     lk_data_reader_destroy(&reader);
     lk_data_close(&data);
+}
+
+static void static_fields_too_large_to_keep_are_read(void **state)
+{
+    int64_t before = lk_column_resident_bytes;
+    lk_column_resident_bytes = 0;
+    static_fields_and_indices_keep_their_meaning(state);
+    lk_column_resident_bytes = before;
 }
 
 /* NetCDF-4: stored integers stand for scaled values, and one of them for nothing. */
@@ -581,10 +648,71 @@ static int start(void **state)
     return make_folder(state);
 }
 
+typedef struct told {
+    int  lines;
+    char last[512];
+} told;
+
+static void keep_line(void *context, lk_log_level level, const char *line)
+{
+    told *it = context;
+    if (level != LK_LOG_INFO) return;
+    it->lines++;
+    snprintf(it->last, sizeof it->last, "%s", line);
+}
+
+static bool third_time(void *context)
+{
+    int *asked = context;
+    return ++*asked == 3;
+}
+
+/* Rows so long that each of them is looked at. */
+static void a_long_reading_is_told_of_once_and_can_be_left(void **state)
+{
+    enum { ROWS = 8, WIDTH = 1 << 16 };
+    const char     *train[] = {"wide.h5:/train"};
+    lk_data_options options = plain(train, LK_NORMALISE_STANDARD);
+    int64_t         axes[] = {ROWS, WIDTH};
+    float          *wide = NULL;
+    lk_h5          *file = NULL;
+    lk_data        *data = NULL;
+    told            it = {0};
+    int             asked = 0;
+    lk_data_stop    stop = {third_time, &asked};
+    (void)state;
+    assert_ok(LK_ALLOC(ROWS * WIDTH, &wide));
+    for (int i = 0; i < ROWS * WIDTH; i++) wide[i] = (float)(i % 1009);
+    assert_ok(lk_h5_create(path_of("wide.h5"), &file));
+    assert_ok(lk_h5_write(file, "/train/x", LK_H5_F32, 2, axes, wide));
+    assert_ok(lk_h5_write(file, "/train/y", LK_H5_U8, 1, axes, labels));
+    assert_ok(lk_h5_close(&file));
+    lk_free(&wide);
+    lk_log_set_sink(keep_line, &it);
+
+    assert_ok(lk_data_find(&options, 1, &data)); /* a short one: nobody is told, nobody is asked */
+    assert_ok(lk_data_use(data, NULL, &stop));
+    lk_data_close(&data);
+    assert_int_equal(it.lines, 0);
+    assert_int_equal(asked, 0);
+
+    lk_reading_patience = 0;
+    assert_ok(lk_data_find(&options, 1, &data));
+    assert_int_equal(lk_data_use(data, NULL, &stop), LK_STOPPED);
+    lk_data_close(&data);
+    assert_int_equal(asked, 3);
+    assert_int_equal(it.lines, 1);
+    assert_non_null(strstr(it.last, "field x: 8 samples are read before the first step"));
+    assert_non_null(strstr(it.last, "{samples: 10000}"));
+    lk_reading_patience = 3;
+    lk_log_set_sink(NULL, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fractions_cover_the_source_once_and_depend_on_the_seed_alone),
+        cmocka_unit_test(a_long_reading_is_told_of_once_and_can_be_left),
         cmocka_unit_test(statistics_come_from_training_rows_and_are_those_of_two_passes),
         cmocka_unit_test(points_of_a_sample_count_like_samples),
         cmocka_unit_test(a_saved_transform_gives_the_same_bits),
@@ -592,11 +720,13 @@ int main(void)
         cmocka_unit_test(bad_values_are_named_by_file_dataset_and_index),
         cmocka_unit_test(a_constant_channel_cannot_be_standardised),
         cmocka_unit_test(files_are_found_or_the_reason_is_given),
+        cmocka_unit_test(a_file_that_is_a_sample_is_not_shared),
         cmocka_unit_test(weights_are_read_and_a_negative_one_is_named),
         cmocka_unit_test(netcdf_attributes_are_honoured),
         cmocka_unit_test(every_failing_allocation_is_reported),
         cmocka_unit_test(a_file_cut_short_is_named),
         cmocka_unit_test(a_file_cut_short_later_is_named),
+        cmocka_unit_test(static_fields_too_large_to_keep_are_read),
         cmocka_unit_test(static_fields_and_indices_keep_their_meaning),
     };
     return cmocka_run_group_tests(tests, start, remove_folder);

@@ -4,7 +4,7 @@
 #include "train/monitor.h"
 #include "train/options.h"
 
-static const double NONE = (double)NAN;
+static const double         NONE = (double)NAN;
 static const lk_run_options OPTIONS = {.early_stop = {.metric = "validation.loss", .patience = 2}};
 
 /* Evaluation after evaluation; how many there were when the run stopped, 0 if it did not. */
