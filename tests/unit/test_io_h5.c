@@ -429,6 +429,44 @@ static void wrong_files_are_named(void **state)
     lk_h5_abandon(&file);
 }
 
+/* 2^59 texts of 64 bytes: 0 bytes, to who counts in 64 bits. */
+static void a_claim_that_no_number_holds_is_refused(void **state)
+{
+    static const struct {
+        const char *name, *answer;
+        hsize_t     count;
+        size_t      bytes;
+    } claims[] = {{"wraps", "claims a size that no machine has", (hsize_t)1 << 59, 64},
+                  {"negative", "claims a size that no machine has", (hsize_t)1 << 59, 16},
+                  {"large", "was made but never written", (hsize_t)1 << 50, 64}};
+    lk_h5     *file;
+    lk_h5_info info;
+    size_t     bytes;
+    (void)state;
+    hid_t out = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    for (size_t i = 0; i < sizeof claims / sizeof *claims; i++) {
+        hsize_t chunk = 64;
+        hid_t   type = H5Tcopy(H5T_C_S1), create = H5Pcreate(H5P_DATASET_CREATE);
+        hid_t   space = H5Screate_simple(1, &claims[i].count, NULL);
+        H5Tset_size(type, claims[i].bytes);
+        H5Pset_chunk(create, 1, &chunk);
+        hid_t set = H5Dcreate2(out, claims[i].name, type, space, H5P_DEFAULT, create, H5P_DEFAULT);
+        assert_true(set >= 0);
+        H5Dclose(set);
+        H5Sclose(space);
+        H5Pclose(create);
+        H5Tclose(type);
+    }
+    H5Fclose(out);
+    assert_ok(lk_h5_open(path, &file));
+    for (size_t i = 0; i < sizeof claims / sizeof *claims; i++) {
+        assert_status(lk_h5_stat(file, claims[i].name, &info), LK_E_DATA);
+        assert_non_null(strstr(lk_error_message(), claims[i].answer));
+        assert_status(lk_h5_stat_raw(file, claims[i].name, &info, &bytes), LK_E_DATA);
+    }
+    lk_h5_abandon(&file);
+}
+
 /* As somebody who may not read all: root may. */
 static void a_file_that_cannot_be_read_is_not_called_missing(void **state)
 {
@@ -474,6 +512,7 @@ int main(void)
                                        CASE(a_walk_meets_each_object_once),
                                        CASE(all_attributes_are_shown_by_name),
                                        CASE(wrong_files_are_named),
+                                       CASE(a_claim_that_no_number_holds_is_refused),
                                        CASE(a_file_that_cannot_be_read_is_not_called_missing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
