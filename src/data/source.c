@@ -10,6 +10,7 @@
 
 #include "core/alloc.h"
 #include "data/decode.h"
+#include "io/atomic.h"
 
 int64_t lk_column_resident_bytes = (int64_t)8 << 20;
 int64_t lk_column_map_bytes = (int64_t)1 << 30;
@@ -122,7 +123,7 @@ lk_status lk_handles_pread(lk_handles *handles, int file, int64_t offset, size_t
     const char *path = handles->files->path[file];
     if (handle->fd < 0) {
         handle->fd = open(path, O_RDONLY | O_CLOEXEC);
-        LK_CHECK(handle->fd >= 0, LK_E_DATA, "%s: %s", path, strerror(errno));
+        LK_CHECK(handle->fd >= 0, lk_file_blame(errno), "%s: %s", path, lk_file_reason(errno));
         handles->n_open += handle->h5 == NULL;
     }
     for (size_t done_bytes = 0; done_bytes < size;) {

@@ -28,6 +28,11 @@ const char *lk_file_reason(int error)
     return text;
 }
 
+lk_status lk_file_blame(int error)
+{
+    return error == ENOENT || error == ENOTDIR ? LK_E_DATA : LK_E_IO;
+}
+
 static lk_status fail(const char *path, const char *call, int error)
 {
     return lk_fail(LK_E_IO, "cannot write %s: %s: %s", path, call, lk_file_reason(error));

@@ -27,6 +27,9 @@ lk_status lk_atomic_write_watched(const char *path, const char *temporary, const
  * (disk full)". Valid until the thread's next call. */
 const char *lk_file_reason(int error);
 
+/** Whose fault it is that a file cannot be read: LK_E_DATA where there is none, else LK_E_IO (no permission, the disk). */
+lk_status lk_file_blame(int error);
+
 /** Removes a file; one that is not there is fine. */
 lk_status lk_file_remove(const char *path);
 

@@ -1,4 +1,6 @@
 /* Files and objects: open, create, list, exists. */
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -6,8 +8,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/alloc.h"
+#include "io/atomic.h"
 #include "io/h5_internal.h"
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -90,14 +94,33 @@ static herr_t refuse_link(const char *parent, const char *parent_group, const ch
     return -1;
 }
 
-lk_status lk_h5_open(const char *path, lk_h5 **out)
+static lk_status cannot_open(const char *path, int error)
+{
+    lk_status status = lk_file_blame(error);
+    if (status == LK_E_DATA) return lk_fail(status, "%s: there is no such file", path);
+    return lk_fail(status, "cannot read %s: %s", path, lk_file_reason(error));
+}
+
+/* HDF5 takes a file that it may not read, or that the disk does not give, for one that is no HDF5 file. */
+static lk_status probe(const char *path)
 {
     lk_status   st = LK_OK;
     struct stat info;
-    lk_h5      *file = NULL;
+    char        first;
+    if (stat(path, &info) != 0) return cannot_open(path, errno);
+    if (!S_ISREG(info.st_mode)) return lk_fail(LK_E_DATA, "%s is not a file", path);
+    int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (file < 0 || (pread(file, &first, 1, 0) < 0 && errno != EINTR)) st = cannot_open(path, errno);
+    if (file >= 0) close(file);
+    return st;
+}
+
+lk_status lk_h5_open(const char *path, lk_h5 **out)
+{
+    lk_status st = LK_OK;
+    lk_h5    *file = NULL;
     *out = NULL;
-    LK_CHECK(stat(path, &info) == 0, LK_E_DATA, "%s: there is no such file", path);
-    LK_CHECK(S_ISREG(info.st_mode), LK_E_DATA, "%s is not a file", path);
+    LK_TRY(probe(path));
     LK_TRY(handle(path, &file));
     lk_h5_lock();
     file->access = H5Pcreate(H5P_FILE_ACCESS);

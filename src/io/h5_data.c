@@ -145,7 +145,9 @@ static lk_status check_claims(const lk_h5 *file, const char *path, hid_t dataset
     enum { PACKED_MOST = 1100 };
     int64_t claimed = element, chunk = element, has = (int64_t)H5Dget_storage_size(dataset);
     hsize_t size = 0;
-    for (int i = 0; i < info->n_axes; i++) claimed *= info->axis[i];
+    for (int i = 0; i < info->n_axes; i++)
+        if (__builtin_mul_overflow(claimed, info->axis[i], &claimed))
+            return lk_h5_fail(file, LK_E_DATA, "%s claims a size that no machine has", path);
     for (int i = 0; i < info->n_axes && info->chunked; i++) chunk *= info->chunk[i];
     if (claimed > 0 && has == 0)
         return lk_h5_fail(file, LK_E_DATA,

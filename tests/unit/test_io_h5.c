@@ -2,6 +2,7 @@
 #include "lk_test_folder.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <hdf5.h>
 
@@ -428,16 +429,90 @@ static void wrong_files_are_named(void **state)
     lk_h5_abandon(&file);
 }
 
+/* 2^59 texts of 64 bytes: 0 bytes, to who counts in 64 bits. */
+static void a_claim_that_no_number_holds_is_refused(void **state)
+{
+    static const struct {
+        const char *name, *answer;
+        hsize_t     count;
+        size_t      bytes;
+    } claims[] = {{"wraps", "claims a size that no machine has", (hsize_t)1 << 59, 64},
+                  {"negative", "claims a size that no machine has", (hsize_t)1 << 59, 16},
+                  {"large", "was made but never written", (hsize_t)1 << 50, 64}};
+    lk_h5     *file;
+    lk_h5_info info;
+    size_t     bytes;
+    (void)state;
+    hid_t out = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    for (size_t i = 0; i < sizeof claims / sizeof *claims; i++) {
+        hsize_t chunk = 64;
+        hid_t   type = H5Tcopy(H5T_C_S1), create = H5Pcreate(H5P_DATASET_CREATE);
+        hid_t   space = H5Screate_simple(1, &claims[i].count, NULL);
+        H5Tset_size(type, claims[i].bytes);
+        H5Pset_chunk(create, 1, &chunk);
+        hid_t set = H5Dcreate2(out, claims[i].name, type, space, H5P_DEFAULT, create, H5P_DEFAULT);
+        assert_true(set >= 0);
+        H5Dclose(set);
+        H5Sclose(space);
+        H5Pclose(create);
+        H5Tclose(type);
+    }
+    H5Fclose(out);
+    assert_ok(lk_h5_open(path, &file));
+    for (size_t i = 0; i < sizeof claims / sizeof *claims; i++) {
+        assert_status(lk_h5_stat(file, claims[i].name, &info), LK_E_DATA);
+        assert_non_null(strstr(lk_error_message(), claims[i].answer));
+        assert_status(lk_h5_stat_raw(file, claims[i].name, &info, &bytes), LK_E_DATA);
+    }
+    lk_h5_abandon(&file);
+}
+
+/* As somebody who may not read all: root may. */
+static void a_file_that_cannot_be_read_is_not_called_missing(void **state)
+{
+    lk_h5 *file;
+    char   beyond[160];
+    (void)state;
+    write_foreign(path, LK_H5_F32, false, NULL);
+    snprintf(beyond, sizeof beyond, "%s/x", path);
+    assert_status(lk_h5_open(beyond, &file), LK_E_DATA);
+    assert_non_null(strstr(lk_error_message(), "there is no such file"));
+    assert_int_equal(symlink("ring.h5", path_of("ring.h5")), 0);
+    assert_status(lk_h5_open(path_of("ring.h5"), &file), LK_E_IO);
+    assert_non_null(strstr(lk_error_message(), "ring.h5: Too many levels of symbolic links"));
+    bool root = geteuid() == 0;
+    assert_int_equal(chmod(path, 0), 0);
+    assert_int_equal(chmod(folder, 0755), 0);
+    if (root) assert_int_equal(seteuid(65534), 0);
+    lk_status unreadable = lk_h5_open(path, &file);
+    bool      said = strstr(lk_error_message(), "Permission denied") != NULL;
+    if (root) assert_int_equal(seteuid(0), 0);
+    assert_int_equal(chmod(folder, 0700), 0);
+    if (root) assert_int_equal(seteuid(65534), 0);
+    lk_status hidden = root ? lk_h5_open(path, &file) : LK_E_IO;
+    if (root) assert_int_equal(seteuid(0), 0);
+    assert_int_equal(unreadable, LK_E_IO);
+    assert_true(said);
+    assert_int_equal(hidden, LK_E_IO);
+    assert_null(file);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, remove_folder)
 
 int main(void)
 {
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-    const struct CMUnitTest tests[] = {
-        CASE(types_orders_and_layouts_come_back),    CASE(the_offset_leads_to_the_bytes),
-        CASE(boxes_are_written_where_they_belong),   CASE(texts_and_attributes_come_back),
-        CASE(cut_files_and_noise_are_survived),      CASE(an_unknown_filter_is_named),
-        CASE(what_leads_out_of_the_file_is_refused), CASE(a_walk_meets_each_object_once),
-        CASE(all_attributes_are_shown_by_name),      CASE(wrong_files_are_named)};
+    const struct CMUnitTest tests[] = {CASE(types_orders_and_layouts_come_back),
+                                       CASE(the_offset_leads_to_the_bytes),
+                                       CASE(boxes_are_written_where_they_belong),
+                                       CASE(texts_and_attributes_come_back),
+                                       CASE(cut_files_and_noise_are_survived),
+                                       CASE(an_unknown_filter_is_named),
+                                       CASE(what_leads_out_of_the_file_is_refused),
+                                       CASE(a_walk_meets_each_object_once),
+                                       CASE(all_attributes_are_shown_by_name),
+                                       CASE(wrong_files_are_named),
+                                       CASE(a_claim_that_no_number_holds_is_refused),
+                                       CASE(a_file_that_cannot_be_read_is_not_called_missing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
