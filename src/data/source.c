@@ -8,6 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "core/alloc.h"
 #include "data/decode.h"
 #include "io/atomic.h"
@@ -23,21 +26,47 @@ static const int64_t BLOCK_BYTES_MOST = (int64_t)64 << 20; /* a larger chunk is 
 
 /* ---- files ---- */
 
+/* Where a path is in the table, or would be. */
+static int *slot_of(const lk_files *files, const char *path)
+{
+    const int n_slots = 2 * files->capacity;
+    int       at = (int)(XXH3_64bits(path, strlen(path)) % (uint64_t)n_slots);
+    while (files->slot[at] && strcmp(files->path[files->slot[at] - 1], path) != 0) at = (at + 1) % n_slots;
+    return &files->slot[at];
+}
+
+static lk_status grow_files(lk_files *files)
+{
+    lk_status st = LK_OK;
+    char    **path = NULL;
+    int      *slot = NULL;
+    const int capacity = 2 * files->n + 8;
+    LK_TRY(LK_ALLOC(capacity, &path));
+    LK_TRY(LK_ALLOC(2 * capacity, &slot));
+    if (files->n) memcpy(path, files->path, (size_t)files->n * sizeof *path);
+    lk_free(&files->path);
+    lk_free(&files->slot);
+    files->path = path;
+    files->slot = slot;
+    files->capacity = capacity;
+    path = NULL;
+    for (int i = 0; i < files->n; i++) *slot_of(files, files->path[i]) = i + 1;
+done:
+    lk_free(&path);
+    return st;
+}
+
 lk_status lk_files_add(lk_files *files, const char *path, int *number)
 {
     lk_status st = LK_OK;
-    char    **larger = NULL;
-    for (*number = 0; *number < files->n; (*number)++)
-        if (!strcmp(files->path[*number], path)) goto done;
-    if (files->n == files->capacity) {
-        LK_TRY(LK_ALLOC(2 * files->n + 8, &larger));
-        if (files->n) memcpy(larger, files->path, (size_t)files->n * sizeof *larger);
-        lk_free(&files->path);
-        files->path = larger;
-        files->capacity = 2 * files->n + 8;
+    int      *slot = NULL;
+    if (files->n == files->capacity) LK_TRY(grow_files(files));
+    slot = slot_of(files, path);
+    if (!*slot) {
+        LK_TRY(lk_strdup(path, &files->path[files->n]));
+        *slot = ++files->n;
     }
-    LK_TRY(lk_strdup(path, &files->path[files->n]));
-    files->n++;
+    *number = *slot - 1;
 done:
     return st;
 }
@@ -46,6 +75,7 @@ void lk_files_clear(lk_files *files)
 {
     for (int i = 0; i < files->n; i++) lk_free(&files->path[i]);
     lk_free(&files->path);
+    lk_free(&files->slot);
     *files = (lk_files){0};
 }
 

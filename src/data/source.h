@@ -23,8 +23,10 @@
 typedef struct lk_files {
     char **path; /* owned */
     int    n, capacity;
+    int   *slot; /* owned, [2 capacity]: a hash table of number + 1, 0 where it is free */
 } lk_files;
 
+/** The number of a path, a new one if it was not there. */
 lk_status lk_files_add(lk_files *files, const char *path, int *number);
 void      lk_files_clear(lk_files *files);
 
