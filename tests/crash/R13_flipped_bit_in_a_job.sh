@@ -2,7 +2,7 @@
 # all end with 76 and one message that names span and host, and no checkpoint was written after it. FLIPS flips.
 . "$(dirname "$0")/lib.sh"
 options="--set comm.ranks_per_host=2 --set train.verify_every=10steps --set checkpoint.every=50steps --set checkpoint.keep=100000 --set log.every=1steps"
-epochs=${EPOCHS:-60}
+epochs=${EPOCHS:-240} # long enough that it is not over before the flip
 crash_config samples=960
 undisturbed
 # Floats of the window in the order of the spans: each begins at a multiple of 16; slots follow at the next page.
