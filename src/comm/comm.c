@@ -269,8 +269,9 @@ static lk_status share_host_table(lk_comm *comm, bool is_virtual)
     lk_status st = LK_OK;
     int       size = 0;
     char      name[LK_HOST_NAME_BYTES] = "";
-    LK_TRY(LK_ALLOC(comm->n_hosts + 1, &comm->host_first));
-    LK_TRY(LK_ALLOC(comm->n_hosts, &comm->host_names));
+    st = LK_ALLOC(comm->n_hosts + 1, &comm->host_first);
+    if (st == LK_OK) st = LK_ALLOC(comm->n_hosts, &comm->host_names);
+    LK_TRY(lk_comm_agree(comm, st));
     read_host_name(name);
     if (is_virtual) snprintf(name + strlen(name), 16, "#%d", comm->host);
     LK_TRY_MPI(MPI_Comm_size(comm->node, &size));
@@ -360,7 +361,7 @@ int lk_comm_rank_on_host(const lk_comm *comm)
 
 const char *lk_comm_host_name(const lk_comm *comm, int host)
 {
-    return comm->host_names[host];
+    return comm->laid_out ? comm->host_names[host] : "?";
 }
 
 int lk_comm_host_of(const lk_comm *comm, int rank)
@@ -419,7 +420,7 @@ static lk_status adopt_failure(lk_comm *comm, lk_status status, int first)
     failure   it = {.status = (int)status};
     uint64_t  hash = failure_hash(status), range[2] = {hash, ~hash}, lowest[2];
     snprintf(it.message, sizeof it.message, "%s", lk_error_message());
-    if (comm->host_names)
+    if (comm->laid_out)
         snprintf(it.host, sizeof it.host, "%s", comm->host_names[comm->host]);
     else
         read_host_name(it.host);

@@ -52,7 +52,7 @@ int         lk_comm_n_hosts(const lk_comm *comm);
 int         lk_comm_host(const lk_comm *comm);                 /* index of this rank's host */
 int         lk_comm_host_ranks(const lk_comm *comm, int host); /* ranks on that host */
 int         lk_comm_rank_on_host(const lk_comm *comm);
-const char *lk_comm_host_name(const lk_comm *comm, int host);
+const char *lk_comm_host_name(const lk_comm *comm, int host); /* "?" before a layout */
 int         lk_comm_host_of(const lk_comm *comm, int rank);
 /** Machines share memory; several virtual hosts may be one. Numbered by their first rank. */
 int lk_comm_machine(const lk_comm *comm);

@@ -322,15 +322,6 @@ done:
     return st;
 }
 
-/* A rank that failed alone, where the others did not look, ends the job: they may wait for it for ever. */
-static void leave_alone(lk_comm *comm, lk_status status)
-{
-    const char *host = lk_comm_n_hosts(comm) > 0 ? lk_comm_host_name(comm, lk_comm_host(comm)) : "?";
-    lk_log_rank("lockstep: rank %d on host %s failed alone: %s: %s", lk_comm_rank(comm), host,
-                lk_status_text(status), lk_error_message());
-    lk_comm_abort(comm, lk_status_exit_code(status));
-}
-
 lk_status lk_train(lk_session *session, const lk_run_options *options, const lk_train_request *request)
 {
     lk_status    st = LK_OK;
@@ -352,8 +343,7 @@ lk_status lk_train(lk_session *session, const lk_run_options *options, const lk_
         (void)lk_fail(st, "%s", message);
     }
 done:
-    if (st != LK_OK && st != LK_STOPPED && !lk_comm_failed_together(session->comm))
-        leave_alone(session->comm, st);
+    lk_session_leave_alone(session, st);
     lk_saver_destroy(&l.saver);
     lk_checkpoint_close(&l.resumed);
     lk_history_clear(&l.history);
