@@ -491,24 +491,38 @@ done:
     return st;
 }
 
-lk_status lk_comm_gather(lk_comm *comm, const double *values, int n, double *out)
+/* The same on all ranks. MPI's algorithms pass on what they have of several ranks as one message. */
+static lk_status check_gathered(const lk_comm *comm, int64_t n)
+{
+    if (n <= INT_MAX / comm->size) return LK_OK;
+    return lk_fail(LK_E_CONFIG,
+                   "%lld numbers of each of %d ranks are more than MPI counts at once (%d in all); "
+                   "fewer ranks can do it",
+                   (long long)n, comm->size, INT_MAX);
+}
+
+lk_status lk_comm_gather(lk_comm *comm, const double *values, int64_t n, double *out)
 {
     lk_status st = LK_OK;
-    if (comm->has_mpi)
-        LK_TRY_MEETING(comm, MPI_Gather(values, n, MPI_DOUBLE, out, n, MPI_DOUBLE, 0, comm->all));
-    else
+    if (!comm->has_mpi) {
         memcpy(out, values, (size_t)n * sizeof *values);
+        return LK_OK;
+    }
+    LK_TRY(check_gathered(comm, n));
+    LK_TRY_MEETING(comm, MPI_Gather(values, (int)n, MPI_DOUBLE, out, (int)n, MPI_DOUBLE, 0, comm->all));
 done:
     return st;
 }
 
-lk_status lk_comm_allgather(lk_comm *comm, const double *values, int n, double *out)
+lk_status lk_comm_allgather(lk_comm *comm, const double *values, int64_t n, double *out)
 {
     lk_status st = LK_OK;
-    if (comm->has_mpi)
-        LK_TRY_MEETING(comm, MPI_Allgather(values, n, MPI_DOUBLE, out, n, MPI_DOUBLE, comm->all));
-    else
+    if (!comm->has_mpi) {
         memcpy(out, values, (size_t)n * sizeof *values);
+        return LK_OK;
+    }
+    LK_TRY(check_gathered(comm, n));
+    LK_TRY_MEETING(comm, MPI_Allgather(values, (int)n, MPI_DOUBLE, out, (int)n, MPI_DOUBLE, comm->all));
 done:
     return st;
 }
