@@ -58,6 +58,7 @@ R1_killed_at_every_call EVERY=5 RANKS=3
 R4_full_disk SIZES="$(seq -s " " 1 2 80)"
 R5_io_errors WHEN="1 2 3 4 5 6"
 R7_out_of_memory EVERY=1
+R7_out_of_memory_in_use EVERY=1
 R8_dead_rank
 R9_stopped_rank ROUNDS=50
 R9_slow_rank LASTS=600

@@ -35,8 +35,8 @@ int cli_fail(const lk_session *session, lk_status status)
 {
     const char *text = usage_failed ? usage_message : lk_error_message();
     int         root = session ? lk_session_is_root(session) : lk_launcher_rank() == 0;
-    /* Where MPI itself does not start there is no agreement on who speaks: whoever sees why. */
-    if (!session && status == LK_E_MPI) root = 1;
+    /* Where there is no session yet there is no agreement on who speaks: whoever sees why. */
+    if (!session && (status == LK_E_MPI || status == LK_E_NOMEM)) root = 1;
     if (root && has_place(text))
         fprintf(stderr, "%s\n", text);
     else if (root && status == LK_STOPPED)

@@ -49,7 +49,7 @@ lk_status cli_config_share(lk_session *session, const char *path, const char *te
     if (lk_session_is_root(session)) st = load_and_render(path, text, label, line, &original, rendered);
     st = lk_session_agree(session, st);
     if (st == LK_OK) st = lk_session_share_text(session, rendered);
-    if (st == LK_OK) st = lk_config_parse(*rendered, label, NULL, NULL, 0, config);
+    if (st == LK_OK) st = lk_session_agree(session, lk_config_parse(*rendered, label, NULL, NULL, 0, config));
     if (st == LK_OK && path && original) lk_config_take_places(*config, original);
     lk_config_destroy(&original);
     return st;

@@ -269,8 +269,9 @@ static lk_status share_host_table(lk_comm *comm, bool is_virtual)
     lk_status st = LK_OK;
     int       size = 0;
     char      name[LK_HOST_NAME_BYTES] = "";
-    LK_TRY(LK_ALLOC(comm->n_hosts + 1, &comm->host_first));
-    LK_TRY(LK_ALLOC(comm->n_hosts, &comm->host_names));
+    st = LK_ALLOC(comm->n_hosts + 1, &comm->host_first);
+    if (st == LK_OK) st = LK_ALLOC(comm->n_hosts, &comm->host_names);
+    LK_TRY(lk_comm_agree(comm, st));
     read_host_name(name);
     if (is_virtual) snprintf(name + strlen(name), 16, "#%d", comm->host);
     LK_TRY_MPI(MPI_Comm_size(comm->node, &size));
@@ -360,7 +361,7 @@ int lk_comm_rank_on_host(const lk_comm *comm)
 
 const char *lk_comm_host_name(const lk_comm *comm, int host)
 {
-    return comm->host_names[host];
+    return comm->laid_out ? comm->host_names[host] : "?";
 }
 
 int lk_comm_host_of(const lk_comm *comm, int rank)
@@ -419,7 +420,7 @@ static lk_status adopt_failure(lk_comm *comm, lk_status status, int first)
     failure   it = {.status = (int)status};
     uint64_t  hash = failure_hash(status), range[2] = {hash, ~hash}, lowest[2];
     snprintf(it.message, sizeof it.message, "%s", lk_error_message());
-    if (comm->host_names)
+    if (comm->laid_out)
         snprintf(it.host, sizeof it.host, "%s", comm->host_names[comm->host]);
     else
         read_host_name(it.host);
@@ -490,24 +491,38 @@ done:
     return st;
 }
 
-lk_status lk_comm_gather(lk_comm *comm, const double *values, int n, double *out)
+/* The same on all ranks. MPI's algorithms pass on what they have of several ranks as one message. */
+static lk_status check_gathered(const lk_comm *comm, int64_t n)
+{
+    if (n <= INT_MAX / comm->size) return LK_OK;
+    return lk_fail(LK_E_CONFIG,
+                   "%lld numbers of each of %d ranks are more than MPI counts at once (%d in all); "
+                   "fewer ranks can do it",
+                   (long long)n, comm->size, INT_MAX);
+}
+
+lk_status lk_comm_gather(lk_comm *comm, const double *values, int64_t n, double *out)
 {
     lk_status st = LK_OK;
-    if (comm->has_mpi)
-        LK_TRY_MEETING(comm, MPI_Gather(values, n, MPI_DOUBLE, out, n, MPI_DOUBLE, 0, comm->all));
-    else
+    if (!comm->has_mpi) {
         memcpy(out, values, (size_t)n * sizeof *values);
+        return LK_OK;
+    }
+    LK_TRY(check_gathered(comm, n));
+    LK_TRY_MEETING(comm, MPI_Gather(values, (int)n, MPI_DOUBLE, out, (int)n, MPI_DOUBLE, 0, comm->all));
 done:
     return st;
 }
 
-lk_status lk_comm_allgather(lk_comm *comm, const double *values, int n, double *out)
+lk_status lk_comm_allgather(lk_comm *comm, const double *values, int64_t n, double *out)
 {
     lk_status st = LK_OK;
-    if (comm->has_mpi)
-        LK_TRY_MEETING(comm, MPI_Allgather(values, n, MPI_DOUBLE, out, n, MPI_DOUBLE, comm->all));
-    else
+    if (!comm->has_mpi) {
         memcpy(out, values, (size_t)n * sizeof *values);
+        return LK_OK;
+    }
+    LK_TRY(check_gathered(comm, n));
+    LK_TRY_MEETING(comm, MPI_Allgather(values, (int)n, MPI_DOUBLE, out, (int)n, MPI_DOUBLE, comm->all));
 done:
     return st;
 }

@@ -52,7 +52,7 @@ int         lk_comm_n_hosts(const lk_comm *comm);
 int         lk_comm_host(const lk_comm *comm);                 /* index of this rank's host */
 int         lk_comm_host_ranks(const lk_comm *comm, int host); /* ranks on that host */
 int         lk_comm_rank_on_host(const lk_comm *comm);
-const char *lk_comm_host_name(const lk_comm *comm, int host);
+const char *lk_comm_host_name(const lk_comm *comm, int host); /* "?" before a layout */
 int         lk_comm_host_of(const lk_comm *comm, int rank);
 /** Machines share memory; several virtual hosts may be one. Numbered by their first rank. */
 int lk_comm_machine(const lk_comm *comm);
@@ -83,10 +83,11 @@ lk_status lk_comm_broadcast(lk_comm *comm, void *bytes, size_t size);
 lk_status lk_comm_broadcast_text(lk_comm *comm, char **text);
 
 lk_status lk_comm_barrier(lk_comm *comm);
-/** `out` [size * n] on the root: n doubles of each rank in rank order; NULL elsewhere. Collective. */
-lk_status lk_comm_gather(lk_comm *comm, const double *values, int n, double *out);
+/** `out` [size * n] on the root: n doubles of each rank in rank order; NULL elsewhere. Collective. LK_E_CONFIG if all of them
+ * are more than MPI counts. */
+lk_status lk_comm_gather(lk_comm *comm, const double *values, int64_t n, double *out);
 /** The same to all ranks. Collective. */
-lk_status lk_comm_allgather(lk_comm *comm, const double *values, int n, double *out);
+lk_status lk_comm_allgather(lk_comm *comm, const double *values, int64_t n, double *out);
 /** Sums n floats over all ranks in place, in pieces of at most `piece` (0: as few as MPI's counts allow). The
  * order of the additions is MPI's and depends on the ranks. Collective. */
 lk_status lk_comm_sum(lk_comm *comm, float *values, int64_t n, int64_t piece);

@@ -376,6 +376,23 @@ done:
     return st;
 }
 
+/* Each round of each segment has a tag of its own, and MPI has only so many: the same on all ranks. */
+static lk_status check_tags(const lk_exchange *it)
+{
+    lk_status st = LK_OK;
+    int      *most = NULL, known = 0;
+    int64_t   segments = it->n_chunks > 0 ? it->chunks[it->n_chunks - 1].segment + 1 : 0;
+    int64_t   last = LK_TAG_EXCHANGE + segments * it->n_rounds - 1;
+    LK_TRY_MPI(MPI_Comm_get_attr(MPI_COMM_WORLD, MPI_TAG_UB, (void *)&most, &known));
+    LK_CHECK(
+        !known || last <= *most, LK_E_CONFIG,
+        "the exchange between hosts needs message tags up to %lld, this MPI has %d: use fewer ranks a host, "
+        "or train.reduce: allreduce",
+        (long long)last, *most);
+done:
+    return st;
+}
+
 lk_status lk_exchange_create(lk_reduce *reduce, lk_exchange **out)
 {
     lk_status st = LK_OK;
@@ -383,6 +400,7 @@ lk_status lk_exchange_create(lk_reduce *reduce, lk_exchange **out)
     LK_TRY(LK_ALLOC(1, out));
     LK_TRY(make_plan(reduce, *out, &plan));
     LK_TRY(build(reduce, plan, *out));
+    LK_TRY(check_tags(*out));
 done:
     lk_plan_destroy(&plan);
     if (st != LK_OK) lk_exchange_destroy(out);

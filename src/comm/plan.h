@@ -3,7 +3,7 @@
  * derive the same plan by themselves (design 2a). No MPI here.
  *
  * Tiles of a host are cut into one slice a rank; the tile range cut at every slice boundary of every host
- * gives pieces with one owner a host, and each piece is cut into 4 m chunks or more. For each chunk, every
+ * gives pieces with one owner a host, and each piece is cut into 8 m chunks or more. For each chunk, every
  * node of the canonical tree with lanes on two or more hosts is computed at the place of one of its children:
  * where both values already are, else in the direction that has carried less so far. The sum goes back along
  * a spanning tree of the same edges.

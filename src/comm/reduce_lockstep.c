@@ -88,7 +88,7 @@ done:
     return st;
 }
 
-/* The pieces of the window in the order in which they are taken; index 8 and up are slabs. */
+/* The pieces of the window in the order in which they are taken; what comes after PIECE_MISC is slabs. */
 enum {
     PIECE_STATE,
     PIECE_SLOTS,

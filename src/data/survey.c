@@ -92,7 +92,8 @@ static lk_status agree(const survey *s, lk_status mine)
     return st;
 }
 
-/* What cannot be read is said, and the survey goes on; it fails at its end. */
+/* What a rank cannot read is refused by all, which would wait for it at another dataset else: it is said, and the survey
+ * goes on; it fails at its end. */
 static void refuse(survey *s, const char *path)
 {
     if (s->n_refused++ == 0) snprintf(s->refused, sizeof s->refused, "%s", lk_error_message());
@@ -107,6 +108,15 @@ static void refuse(survey *s, const char *path)
     lk_str_append(&s->out, "}");
 }
 
+/* Whether all ranks found what they asked of the file, each with its status; if not, that is no failure yet, but it is
+ * one if a rank's memory was short, or its MPI failed. */
+static lk_status all_found(const survey *s, lk_status mine, bool *found)
+{
+    lk_status st = agree(s, mine);
+    *found = st == LK_OK;
+    return st == LK_E_NOMEM || st == LK_E_MPI ? st : LK_OK;
+}
+
 /* One unit into a row of results. */
 typedef lk_status unit_function(survey *s, const char *path, const cut *c, int64_t unit, void *work,
                                 double *row);
@@ -119,8 +129,9 @@ static lk_status each_unit(survey *s, const char *path, const cut *c, int width,
     lk_status st = LK_OK;
     int       size = s->share ? s->share->size : 1, rank = s->share ? s->share->rank : 0;
     double   *row = NULL, *rows = NULL;
-    LK_TRY(LK_ALLOC(width, &row));
-    LK_TRY(LK_ALLOC(width * size, &rows));
+    st = LK_ALLOC(width, &row);
+    if (st == LK_OK) st = LK_ALLOC((int64_t)width * size, &rows);
+    LK_TRY(agree(s, st));
     for (int64_t first = 0; first < c->units; first += size) {
         lk_status mine = LK_OK;
         if (first + rank < c->units) mine = unit(s, path, c, first + rank, work, row);
@@ -134,6 +145,25 @@ done:
 }
 
 typedef lk_status dataset_function(survey *s, const char *path);
+
+/* The last words of all datasets together. */
+static lk_status finish(survey *s, char **text)
+{
+    lk_status st = LK_OK;
+    if (s->json) lk_str_append(&s->out, "\n]");
+    LK_TRY(lk_str_whole(&s->hashes));
+    if (s->hashes.size) {
+        XXH128_hash_t hash = XXH3_128bits(lk_str_text(&s->hashes), s->hashes.size);
+        lk_str_printf(&s->out, s->json ? ", \"xxh3\": \"%016llx%016llx\"" : "  %016llx%016llx  all of it\n",
+                      (unsigned long long)hash.high64, (unsigned long long)hash.low64);
+    }
+    if (s->json) lk_str_append(&s->out, "}\n");
+    LK_TRY(lk_str_copy(&s->out, text));
+    LK_CHECK(s->n_refused == 0, LK_E_DATA, "%s: %d of %d datasets cannot be read, the first one: %s",
+             s->listing.file, s->n_refused, s->listing.n_datasets, s->refused);
+done:
+    return st;
+}
 
 /* `also_groups`: groups are asked for too. */
 static lk_status run(const char *where, int json, const lk_share *share, const char *key, bool also_groups,
@@ -154,17 +184,7 @@ static lk_status run(const char *where, int json, const lk_share *share, const c
     }
     for (int i = 0; i < s.listing.n; i++)
         if (also_groups || !s.listing.is_group[i]) LK_TRY(one(&s, s.listing.path[i]));
-    if (json) lk_str_append(&s.out, "\n]");
-    LK_TRY(lk_str_whole(&s.hashes));
-    if (s.hashes.size) {
-        XXH128_hash_t hash = XXH3_128bits(lk_str_text(&s.hashes), s.hashes.size);
-        lk_str_printf(&s.out, json ? ", \"xxh3\": \"%016llx%016llx\"" : "  %016llx%016llx  all of it\n",
-                      (unsigned long long)hash.high64, (unsigned long long)hash.low64);
-    }
-    if (json) lk_str_append(&s.out, "}\n");
-    LK_TRY(lk_str_copy(&s.out, text));
-    LK_CHECK(s.n_refused == 0, LK_E_DATA, "%s: %d of %d datasets cannot be read, the first one: %s",
-             s.listing.file, s.n_refused, s.listing.n_datasets, s.refused);
+    LK_TRY(agree(&s, finish(&s, text)));
 done:
     lk_str_clear(&s.out);
     lk_str_clear(&s.hashes);
@@ -349,7 +369,9 @@ static lk_status stats_of(survey *s, const char *path)
     lk_h5_info info;
     tally      t = {.channels = 1};
     measuring  m = {.tally = &t};
-    if (lk_h5_stat(s->listing.h5, path, &info) != LK_OK) {
+    bool       found;
+    LK_TRY(all_found(s, lk_h5_stat(s->listing.h5, path, &info), &found));
+    if (!found) {
         refuse(s, path);
         return LK_OK;
     }
@@ -409,19 +431,12 @@ static lk_status hash_unit(survey *s, const char *path, const cut *c, int64_t un
     return st;
 }
 
-/* Numbers are hashed in this machine's order, so that byte order, layout and packing make no difference. */
-static lk_status prepare_hash(survey *s, const char *path, lk_h5_info *info, hashing *h)
+/* What is no number is hashed as it is stored. */
+static lk_status prepare_raw(survey *s, const char *path, lk_h5_info *info, hashing *h)
 {
-    lk_status st = LK_OK;
-    h->number = lk_h5_stat(s->listing.h5, path, info) == LK_OK && info->type != LK_H5_STRING;
-    if (h->number) {
-        h->type = lk_decode_memory_type(info->type);
-        h->element = (size_t)lk_decode_memory_bytes(info->type);
-    } else {
-        LK_TRY(lk_h5_stat_raw(s->listing.h5, path, info, &h->element));
-        LK_CHECK(h->element, LK_E_DATA, "%s: %s holds lists of varying length", s->listing.file, path);
-    }
-done:
+    lk_status st = lk_h5_stat_raw(s->listing.h5, path, info, &h->element);
+    if (st == LK_OK && h->element == 0)
+        st = lk_fail(LK_E_DATA, "%s: %s holds lists of varying length", s->listing.file, path);
     return st;
 }
 
@@ -438,15 +453,22 @@ static lk_status hash_texts(survey *s, const char *path, XXH3_state_t *all)
     return st;
 }
 
-/* A dataset's values by units. *known: what it is was found out. */
+/* A dataset's values by units. *known: what it is was found out. Numbers are hashed in this machine's order, so that byte
+ * order, layout and packing make no difference. */
 static lk_status hash_values(survey *s, const char *path, lk_h5_info *info, bool *known, XXH3_state_t *all)
 {
     lk_status st = LK_OK;
     hashing   h = {0};
-    *known = lk_h5_stat(s->listing.h5, path, info) == LK_OK;
+    LK_TRY(all_found(s, lk_h5_stat(s->listing.h5, path, info), known));
     if (*known && info->type == LK_H5_STRING && info->n_axes <= 1) return agree(s, hash_texts(s, path, all));
-    *known = prepare_hash(s, path, info, &h) == LK_OK;
-    if (!*known) return LK_OK;
+    h.number = *known && info->type != LK_H5_STRING;
+    if (h.number) {
+        h.type = lk_decode_memory_type(info->type);
+        h.element = (size_t)lk_decode_memory_bytes(info->type);
+    } else {
+        LK_TRY(all_found(s, prepare_raw(s, path, info, &h), known));
+        if (!*known) goto done;
+    }
     cut c = make_cut(info);
     LK_TRY(agree(s, lk_alloc_array((size_t)c.most, h.element, (void **)&h.bytes)));
     LK_TRY(each_unit(s, path, &c, HASH, &h, hash_unit, take_hash, all));

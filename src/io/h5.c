@@ -493,6 +493,7 @@ static bool seen_before(walk *w, haddr_t address)
 typedef struct name_list {
     char  **names; /* owned */
     int64_t n, capacity;
+    bool    short_of_memory;
 } name_list;
 
 static herr_t collect(hid_t group, const char *name, const H5L_info_t *info, void *context)
@@ -501,7 +502,8 @@ static herr_t collect(hid_t group, const char *name, const H5L_info_t *info, voi
     (void)group;
     if (info->type != H5L_TYPE_HARD || list->n == list->capacity)
         return 0; /* links that leave the file are not shown */
-    return lk_strdup(name, &list->names[list->n++]) == LK_OK ? 0 : -1;
+    list->short_of_memory = lk_strdup(name, &list->names[list->n++]) != LK_OK;
+    return list->short_of_memory ? -1 : 0;
 }
 
 /* Names of the hard links of a group, sorted. Called under the lock. */
@@ -517,7 +519,8 @@ static lk_status names_of(const walk *w, hid_t object, name_list *list)
     list->capacity = (int64_t)info.nlinks;
     st = LK_ALLOC(list->capacity, &list->names);
     if (st == LK_OK && H5Literate(object, H5_INDEX_NAME, H5_ITER_INC, &at, collect, list) < 0)
-        st = lk_h5_fail(w->file, LK_E_DATA, "group %s cannot be listed", w->path);
+        st = list->short_of_memory ? LK_E_NOMEM
+                                   : lk_h5_fail(w->file, LK_E_DATA, "group %s cannot be listed", w->path);
     return st;
 }
 

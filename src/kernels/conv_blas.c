@@ -8,7 +8,7 @@ static int64_t window_floats(const lk_conv_shape *s)
     return s->kernel_h * s->kernel_w * s->channels;
 }
 
-/* The input cell under tap (kh, kw) of output cell (oh, ow), or NULL in the padding. */
+/* The input cell under tap (kh, kw) of output cell (oh, ow), or -1 in the padding. */
 static int64_t cell(const lk_conv_shape *s, int64_t oh, int64_t ow, int64_t kh, int64_t kw)
 {
     const int64_t h = oh * s->stride_h + kh - s->pad_top, w = ow * s->stride_w + kw - s->pad_left;

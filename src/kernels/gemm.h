@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** What the epilogue applies; the same numbers as nn's enum so that no table is needed. */
+/** What the epilogue applies. nn has more activations, and a table from its own to these. */
 typedef enum lk_epilogue {
     LK_EPI_NONE,
     LK_EPI_RELU,

@@ -51,7 +51,7 @@ void lk_channel_spread(int64_t rows, int64_t c, const float *x, double *mean, do
 void lk_channel_normalise(int64_t rows, int64_t c, const float *x, const float *mean, const float *rstd,
                           const float *scale, const float *shift, lk_epilogue epilogue, float *y);
 /** Batch-norm backward of one lane, statistics of the lane itself (frozen: statistics are constants).
- *  d_x may alias d_y. d_scale, d_shift [c] out, overwritten. scratch [2c]. */
+ *  d_x may alias d_y. d_scale, d_shift [c] out, overwritten. */
 void lk_channel_normalise_backward(int64_t rows, int64_t c, const float *x, const float *mean,
                                    const float *rstd, const float *scale, bool frozen, const float *d_y,
                                    float *d_x, float *d_scale, float *d_shift);

@@ -39,75 +39,131 @@ done:
     return st;
 }
 
-/* Chunks first .. first + n - 1 into their rows of the table. */
-static lk_status run_of_chunks(lk_run *run, lk_split split, int64_t first, int64_t n, double *table)
+typedef struct evaluation {
+    lk_run    *run;
+    lk_split   split;
+    int        ranks; /* that compute: rank 0 alone, or all */
+    int64_t    n_chunks;
+    int64_t    most;   /* chunks of a rank in a round */
+    int64_t    piece;  /* doubles of a rank in a gather: those of a round, fewer only where `most` is 1 */
+    double    *rows;   /* owned [most][n_columns]: mine of a round */
+    double    *all;    /* owned, the root's [ranks][piece]; NULL where it computes alone */
+    lk_stream *stream; /* owned; NULL as long as this rank has nothing to compute */
+} evaluation;
+
+/* What is kept depends on the columns and is bounded for the root, however many chunks and ranks there are. Local. */
+static lk_status prepare(evaluation *e)
+{
+    lk_status st = LK_OK;
+    int64_t   n = e->run->n_columns, room = LK_GATHER_DOUBLES / e->ranks;
+    int64_t   share = (e->n_chunks + e->ranks - 1) / e->ranks;
+    LK_CHECK(e->run->loss, LK_E_DATA, "nothing to evaluate: the data has no target");
+    e->most = room / n > 1 ? room / n : 1;
+    if (e->most > share) e->most = share;
+    e->piece = e->most * n;
+    if (e->most == 1 && e->piece > room) e->piece = room > 0 ? room : 1;
+    if (e->ranks == 1 && !lk_comm_is_root(e->run->comm)) goto done;
+    LK_TRY(LK_ALLOC(e->most * n, &e->rows));
+    if (e->ranks > 1 && lk_comm_is_root(e->run->comm)) LK_TRY(LK_ALLOC(e->ranks * e->piece, &e->all));
+done:
+    return st;
+}
+
+/* Chunks first .. first + n - 1 into my rows. Local. */
+static lk_status run_of_chunks(evaluation *e, int64_t first, int64_t n)
 {
     lk_status         st = LK_OK;
-    lk_stream        *stream = NULL;
-    lk_stream_options options = {.split = split,
+    lk_run           *run = e->run;
+    lk_stream_options options = {.split = e->split,
                                  .batch_size = run->options->evaluate_chunk,
                                  .lanes = 1,
                                  .n_lanes = 1,
                                  .seed = run->options->seed,
                                  .prefetch = true};
     if (n == 0) goto done;
-    LK_TRY(lk_stream_create(run->data, &options, &stream));
-    lk_stream_seek(stream, 0, first);
-    for (int64_t k = first; k < first + n; k++) LK_TRY(chunk_pass(run, stream, table + k * run->n_columns));
+    if (!e->stream) LK_TRY(lk_stream_create(run->data, &options, &e->stream));
+    lk_stream_seek(e->stream, 0, first);
+    for (int64_t k = 0; k < n; k++) LK_TRY(chunk_pass(run, e->stream, e->rows + k * run->n_columns));
 done:
-    lk_stream_destroy(&stream);
     return st;
 }
 
-/* Every rank gets every row: rank r computed rows [r n / p, (r + 1) n / p). */
-static lk_status share_rows(lk_run *run, int64_t n_chunks, double *table)
+/* The root adds rows first .. first + n - 1 of the table: rank r has computed r n / p .. (r + 1) n / p - 1 of them. A
+ * column's numbers are added in the order of chunks: of several rows of a rank all columns come at once. */
+static lk_status add_round(evaluation *e, int64_t n, double *sums)
 {
     lk_status st = LK_OK;
-    int64_t   p = lk_comm_size(run->comm), rank = lk_comm_rank(run->comm), most = (n_chunks + p - 1) / p;
-    int       width = (int)(most * run->n_columns);
-    double   *mine = NULL, *all = NULL;
-    if (p == 1) return LK_OK;
-    LK_TRY(LK_ALLOC(width, &mine));
-    LK_TRY(LK_ALLOC(p * width, &all));
-    int64_t first = rank * n_chunks / p, n = (rank + 1) * n_chunks / p - first;
-    memcpy(mine, table + first * run->n_columns, (size_t)(n * run->n_columns) * sizeof *mine);
-    LK_TRY(lk_comm_allgather(run->comm, mine, width, all));
-    for (int64_t r = 0; r < p; r++) {
-        int64_t lo = r * n_chunks / p, count = (r + 1) * n_chunks / p - lo;
-        memcpy(table + lo * run->n_columns, all + r * width, (size_t)(count * run->n_columns) * sizeof *all);
+    int64_t   columns = e->run->n_columns, whole = e->most * columns;
+    for (int64_t at = 0; at < whole; at += e->piece) {
+        int64_t width = whole - at < e->piece ? whole - at : e->piece;
+        LK_TRY(lk_comm_gather(e->run->comm, e->rows + at, width, e->all));
+        for (int64_t r = 0; e->all && r < e->ranks; r++) {
+            int64_t end = ((r + 1) * n / e->ranks - r * n / e->ranks) * columns;
+            for (int64_t i = at; i < at + width && i < end; i++)
+                sums[i % columns] += e->all[r * width + i - at];
+        }
     }
 done:
-    lk_free(&mine);
-    lk_free(&all);
+    return st;
+}
+
+/* All ranks, round by round. Collective. */
+static lk_status sum_together(evaluation *e, double *sums)
+{
+    lk_status st = LK_OK;
+    lk_run   *run = e->run;
+    int64_t   rank = lk_comm_rank(run->comm), p = e->ranks, n = 0;
+    for (int64_t first = 0; first < e->n_chunks; first += n) {
+        n = e->n_chunks - first < p * e->most ? e->n_chunks - first : p * e->most;
+        int64_t mine = rank * n / p;
+        st = run_of_chunks(e, first + mine, (rank + 1) * n / p - mine);
+        lk_watchdog_tick(run->watchdog, run->progress.step, LK_PHASE_EVALUATE, LK_WAIT_ALL);
+        LK_TRY(lk_comm_agree(run->comm, st));
+        LK_TRY(add_round(e, n, sums));
+    }
+done:
+    return st;
+}
+
+/* Rank 0, some chunks at a time. Local. */
+static lk_status sum_alone(evaluation *e, double *sums)
+{
+    lk_status st = LK_OK;
+    int64_t   columns = e->run->n_columns, n = 0;
+    for (int64_t first = 0; first < e->n_chunks; first += n) {
+        n = e->n_chunks - first < e->most ? e->n_chunks - first : e->most;
+        LK_TRY(run_of_chunks(e, first, n));
+        for (int64_t i = 0; i < n * columns; i++) sums[i % columns] += e->rows[i];
+    }
+done:
     return st;
 }
 
 lk_status lk_evaluate(lk_run *run, lk_split split, double *sums)
 {
-    lk_status st = LK_OK;
-    int64_t   samples = lk_data_n(run->data, split), chunk = run->options->evaluate_chunk;
-    int64_t   n_chunks = (samples + chunk - 1) / chunk, p = lk_comm_size(run->comm),
-            rank = lk_comm_rank(run->comm);
-    bool     alone = root_alone(run, samples);
-    double  *table = NULL;
-    lk_phase before = lk_phases_enter(&run->phases, LK_PHASE_EVALUATE);
-    LK_CHECK(run->loss, LK_E_DATA, "nothing to evaluate: the data has no target");
-    LK_TRY(LK_ALLOC(n_chunks * run->n_columns, &table));
-    if (alone)
-        st = lk_comm_is_root(run->comm) ? run_of_chunks(run, split, 0, n_chunks, table) : LK_OK;
-    else
-        st = run_of_chunks(run, split, rank * n_chunks / p, (rank + 1) * n_chunks / p - rank * n_chunks / p,
-                           table);
-    lk_watchdog_tick(run->watchdog, run->progress.step, LK_PHASE_EVALUATE,
-                     alone ? LK_WAIT_ROOT : LK_WAIT_ALL);
-    LK_TRY(lk_comm_agree(run->comm, st));
-    if (!alone) LK_TRY(share_rows(run, n_chunks, table));
+    lk_status  st = LK_OK;
+    int64_t    samples = lk_data_n(run->data, split), chunk = run->options->evaluate_chunk;
+    bool       alone = root_alone(run, samples) || lk_comm_size(run->comm) == 1;
+    evaluation e = {.run = run,
+                    .split = split,
+                    .ranks = alone ? 1 : lk_comm_size(run->comm),
+                    .n_chunks = (samples + chunk - 1) / chunk};
+    lk_phase   before = lk_phases_enter(&run->phases, LK_PHASE_EVALUATE);
     for (int c = 0; c < run->n_columns; c++) sums[c] = 0;
-    for (int64_t k = 0; k < n_chunks; k++)
-        for (int c = 0; c < run->n_columns; c++) sums[c] += table[k * run->n_columns + c];
+    st = prepare(&e);
+    if (alone) {
+        if (st == LK_OK && lk_comm_is_root(run->comm)) st = sum_alone(&e, sums);
+        lk_watchdog_tick(run->watchdog, run->progress.step, LK_PHASE_EVALUATE, LK_WAIT_ROOT);
+        LK_TRY(lk_comm_agree(run->comm, st));
+    } else {
+        LK_TRY(lk_comm_agree(run->comm, st));
+        LK_TRY(sum_together(&e, sums));
+    }
     LK_TRY(lk_comm_broadcast(run->comm, sums, (size_t)run->n_columns * sizeof *sums));
 done:
-    lk_free(&table);
+    lk_stream_destroy(&e.stream);
+    lk_free(&e.rows);
+    lk_free(&e.all);
     lk_watchdog_tick(run->watchdog, run->progress.step, LK_PHASE_OTHER, LK_WAIT_NONE);
     lk_phases_enter(&run->phases, before);
     return st;

@@ -347,15 +347,6 @@ done:
     return st;
 }
 
-/* A rank that failed alone, where the others did not look, ends the job: they may wait for it for ever. */
-static void leave_alone(lk_comm *comm, lk_status status)
-{
-    const char *host = lk_comm_n_hosts(comm) > 0 ? lk_comm_host_name(comm, lk_comm_host(comm)) : "?";
-    lk_log_rank("lockstep: rank %d on host %s failed alone: %s: %s", lk_comm_rank(comm), host,
-                lk_status_text(status), lk_error_message());
-    lk_comm_abort(comm, lk_status_exit_code(status));
-}
-
 /* Of a run that ended with an error too; the other ranks wait for it. */
 static void end_writing(lk_loop *l)
 {
@@ -401,8 +392,7 @@ lk_status lk_train(lk_session *session, const lk_run_options *options, const lk_
         (void)lk_fail(st, "%s", message);
     }
 done:
-    if (st != LK_OK && st != LK_STOPPED && !lk_comm_failed_together(session->comm))
-        leave_alone(session->comm, st);
+    lk_session_leave_alone(session, st);
     end_writing(&l);
     lk_checkpoint_close(&l.resumed);
     lk_history_clear(&l.history);

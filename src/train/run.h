@@ -18,6 +18,9 @@
 
 enum { LK_RUN_MAX_METRICS = 16, LK_RUN_MAX_COLUMNS = 4096 };
 
+/** What the root takes from all ranks at a time, in evaluations and predictions: 16 MB. */
+enum { LK_GATHER_DOUBLES = 1 << 21 };
+
 /** Sums of a stretch of training or of an evaluation: columns as in loss.h, metrics behind. */
 typedef struct lk_scores {
     double loss;                       /* mean */

@@ -1,8 +1,5 @@
 #include "lockstep/session.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "comm/job.h"
 #include "core/alloc.h"
 #include "core/log.h"
@@ -70,19 +67,21 @@ lk_status lk_session_agree(lk_session *session, lk_status status)
 
 lk_status lk_session_share_text(lk_session *session, char **text)
 {
-    lk_status st = LK_OK;
-    char     *copy = NULL;
-    if (lk_session_is_root(session) && *text) LK_TRY(lk_strdup(*text, &copy));
-    LK_TRY(lk_comm_broadcast_text(session->comm, &copy));
-    if (!lk_session_is_root(session)) *text = copy ? strdup(copy) : NULL;
-done:
-    lk_free(&copy);
-    return st;
+    return lk_comm_broadcast_text(session->comm, text);
 }
 
 lk_status lk_session_share(lk_session *session, void *bytes, size_t size)
 {
     return lk_comm_broadcast(session->comm, bytes, size);
+}
+
+void lk_session_leave_alone(const lk_session *session, lk_status status)
+{
+    lk_comm *comm = session->comm;
+    if (status == LK_OK || status == LK_STOPPED || lk_comm_failed_together(comm)) return;
+    lk_log_rank("lockstep: rank %d on host %s failed alone: %s: %s", lk_comm_rank(comm),
+                lk_comm_host_name(comm, lk_comm_host(comm)), lk_status_text(status), lk_error_message());
+    lk_comm_abort(comm, lk_status_exit_code(status));
 }
 
 void lk_session_log_to(lk_session *session, lk_log_function *function, void *context)

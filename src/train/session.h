@@ -11,4 +11,11 @@ struct lk_session {
     void            *log_context; /* borrowed */
 };
 
+/**
+ * A rank that failed alone, where the others did not look, ends the job with the exit code of its status: they may
+ * wait for it for ever. Returns where nobody waits: all is well, an orderly stop, a failure that all ranks share.
+ * Local.
+ */
+void lk_session_leave_alone(const lk_session *session, lk_status status);
+
 #endif

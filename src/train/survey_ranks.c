@@ -18,11 +18,13 @@ typedef lk_status survey(const char *where, int json, const lk_share *share, cha
 static lk_status shared(lk_session *session, const char *path, int json, survey *function, char **text)
 {
     if (!session || lk_session_size(session) == 1) return function(path, json, NULL, text);
-    lk_share share = {.rank = lk_session_rank(session),
-                      .size = lk_session_size(session),
-                      .gather = gather,
-                      .context = session->comm};
-    return function(path, json, &share, text);
+    lk_share  share = {.rank = lk_session_rank(session),
+                       .size = lk_session_size(session),
+                       .gather = gather,
+                       .context = session->comm};
+    lk_status st = function(path, json, &share, text);
+    lk_session_leave_alone(session, st);
+    return st;
 }
 
 lk_status lk_data_stats(lk_session *session, const char *path, int json, char **text)

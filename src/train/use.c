@@ -140,8 +140,9 @@ lk_status lk_eval(lk_session *session, const lk_run_options *options, const lk_e
     lk_str_init(&report);
     const char *input = is_split_name(request->data) ? NULL : request->data;
     LK_TRY(open_model(session, options, request->checkpoint, input, &checkpoint, &run));
-    LK_TRY(choose_split(run, input ? NULL : request->data, &split));
-    LK_TRY(LK_ALLOC(run->n_columns, &sums));
+    st = choose_split(run, input ? NULL : request->data, &split);
+    if (st == LK_OK) st = LK_ALLOC(run->n_columns, &sums);
+    LK_TRY(lk_comm_agree(session->comm, st));
     LK_TRY(lk_evaluate(run, split, sums));
     if (lk_comm_is_root(session->comm)) {
         if (request->json)
@@ -155,6 +156,7 @@ lk_status lk_eval(lk_session *session, const lk_run_options *options, const lk_e
         LK_TRY(lk_str_copy(&report, text));
     }
 done:
+    lk_session_leave_alone(session, st);
     lk_str_clear(&report);
     lk_free(&sums);
     lk_run_destroy(&run);
@@ -188,8 +190,9 @@ typedef struct predictor {
     lk_h5  *file; /* root */
     char    group[96];
     int64_t width, chunk;
-    float  *values;     /* [chunk, width] */
-    double *mine, *all; /* [chunk * width], root [ranks * chunk * width] */
+    int64_t rows;   /* of a chunk that travel at a time: what the root keeps does not grow with the ranks */
+    float  *values; /* [chunk, width] */
+    double *mine, *all; /* [rows, width], root [ranks, rows, width] */
     bool    classes;
 } predictor;
 
@@ -216,6 +219,25 @@ done:
     return st;
 }
 
+/* Rows `row` .. of every rank's chunk of a round to the root, which writes them. Collective. */
+static lk_status collect_rows(predictor *p, int64_t round, int64_t row)
+{
+    lk_status st = LK_OK;
+    lk_comm  *comm = p->run->comm;
+    int64_t   samples = lk_data_n(p->run->data, LK_SPLIT_TEST), ranks = lk_comm_size(comm);
+    int64_t   most = p->chunk - row < p->rows ? p->chunk - row : p->rows, size = most * p->width;
+    for (int64_t i = 0; i < size; i++) p->mine[i] = (double)p->values[row * p->width + i];
+    LK_TRY(lk_comm_gather(comm, p->mine, size, p->all));
+    for (int64_t r = 0; p->file && st == LK_OK && r < ranks; r++) {
+        int64_t first = (round * ranks + r) * p->chunk + row;
+        int64_t n = samples - first < most ? samples - first : most;
+        if (n > 0) st = write_rows(p, first, n, p->all + r * size);
+    }
+    LK_TRY(lk_comm_agree(comm, st));
+done:
+    return st;
+}
+
 /* Every rank computes one chunk of a round, the root writes the round. Collective. */
 static lk_status predict_rounds(predictor *p, lk_stream *stream)
 {
@@ -223,7 +245,7 @@ static lk_status predict_rounds(predictor *p, lk_stream *stream)
     lk_run   *run = p->run;
     int64_t   samples = lk_data_n(run->data, LK_SPLIT_TEST), ranks = lk_comm_size(run->comm),
             rank = lk_comm_rank(run->comm);
-    int64_t n_chunks = (samples + p->chunk - 1) / p->chunk, size = p->chunk * p->width;
+    int64_t n_chunks = (samples + p->chunk - 1) / p->chunk;
     for (int64_t round = 0; round * ranks < n_chunks; round++) {
         const lk_batch *batch = NULL;
         const float    *output = NULL;
@@ -234,18 +256,10 @@ static lk_status predict_rounds(predictor *p, lk_stream *stream)
             if (st == LK_OK) {
                 memcpy(p->values, output, (size_t)(batch->n * p->width) * sizeof *p->values);
                 finish_outputs(run, batch->n, p->values);
-                for (int64_t i = 0; i < batch->n * p->width; i++) p->mine[i] = (double)p->values[i];
             }
         }
         LK_TRY(lk_comm_agree(run->comm, st));
-        LK_TRY(lk_comm_gather(run->comm, p->mine, (int)size, p->all));
-        for (int64_t r = 0; p->file && r < ranks && round * ranks + r < n_chunks; r++) {
-            int64_t first = (round * ranks + r) * p->chunk;
-            int64_t n = samples - first < p->chunk ? samples - first : p->chunk;
-            st = write_rows(p, first, n, p->all + r * size);
-            if (st != LK_OK) break;
-        }
-        LK_TRY(lk_comm_agree(run->comm, st));
+        for (int64_t row = 0; row < p->chunk; row += p->rows) LK_TRY(collect_rows(p, round, row));
     }
 done:
     return st;
@@ -271,33 +285,45 @@ done:
     return st;
 }
 
+/* What a rank may find no memory for alone: the root keeps the rows of all. Local. */
+static lk_status prepare(predictor *p, const char *input, lk_stream **stream)
+{
+    lk_status             st = LK_OK;
+    const lk_run_options *options = p->run->options;
+    int64_t               ranks = lk_comm_size(p->run->comm), rows = LK_GATHER_DOUBLES / ranks / p->width;
+    lk_stream_options     stream_options = {.split = LK_SPLIT_TEST,
+                                            .batch_size = options->evaluate_chunk,
+                                            .lanes = 1,
+                                            .n_lanes = 1,
+                                            .seed = options->seed};
+    LK_TRY(LK_ALLOC(p->chunk * p->width, &p->values));
+    p->rows = rows < 1 ? 1 : rows < p->chunk ? rows : p->chunk;
+    LK_TRY(LK_ALLOC(p->rows * p->width, &p->mine));
+    LK_TRY(lk_stream_create(p->run->data, &stream_options, stream));
+    if (!p->file) goto done;
+    LK_TRY(LK_ALLOC(ranks * p->rows * p->width, &p->all));
+    LK_TRY(make_datasets(p, lk_data_n(p->run->data, LK_SPLIT_TEST), input));
+done:
+    return st;
+}
+
 static lk_status predict_input(lk_session *session, const lk_run_options *options,
                                const char *checkpoint_path, const char *input, const char *group, lk_h5 *file,
                                lk_str *report)
 {
-    lk_status         st = LK_OK;
-    lk_checkpoint    *checkpoint = NULL;
-    lk_stream        *stream = NULL;
-    predictor         p = {.file = file};
-    lk_stream_options stream_options = {.split = LK_SPLIT_TEST,
-                                        .batch_size = options->evaluate_chunk,
-                                        .lanes = 1,
-                                        .n_lanes = 1,
-                                        .seed = options->seed};
+    lk_status      st = LK_OK;
+    lk_checkpoint *checkpoint = NULL;
+    lk_stream     *stream = NULL;
+    predictor      p = {.file = file};
     LK_TRY(open_model(session, options, checkpoint_path, input, &checkpoint, &p.run));
     snprintf(p.group, sizeof p.group, "%s", group);
     p.width = lk_shape_count(lk_model_output(p.run->model));
     p.chunk = options->evaluate_chunk;
     p.classes = options->loss.kind == LK_LOSS_SOFTMAX_CROSS_ENTROPY;
-    LK_TRY(LK_ALLOC(p.chunk * p.width, &p.values));
-    LK_TRY(LK_ALLOC(p.chunk * p.width, &p.mine));
-    if (file) LK_TRY(LK_ALLOC(lk_comm_size(session->comm) * p.chunk * p.width, &p.all));
-    int64_t samples = lk_data_n(p.run->data, LK_SPLIT_TEST);
-    st = file ? make_datasets(&p, samples, input) : LK_OK;
-    LK_TRY(lk_comm_agree(session->comm, st));
-    LK_TRY(lk_stream_create(p.run->data, &stream_options, &stream));
+    LK_TRY(lk_comm_agree(session->comm, prepare(&p, input, &stream)));
     LK_TRY(predict_rounds(&p, stream));
-    lk_str_printf(report, "%s: %lld samples, %s/output", input, (long long)samples, group);
+    lk_str_printf(report, "%s: %lld samples, %s/output", input,
+                  (long long)lk_data_n(p.run->data, LK_SPLIT_TEST), group);
     if (p.classes) lk_str_printf(report, " (a probability for each class) and %s/class", group);
     lk_str_append(report, "\n");
 done:
@@ -329,17 +355,18 @@ lk_status lk_predict(lk_session *session, const lk_run_options *options, const l
         LK_TRY(
             predict_input(session, options, request->checkpoint, request->inputs[i], group, file, &report));
     }
-    st = root ? lk_h5_close(&file) : LK_OK;
+    if (root) {
+        lk_str_printf(&report, "written to %s by %s\n", request->output, request->checkpoint);
+        st = lk_str_copy(&report, text);
+    }
+    if (root && st == LK_OK) st = lk_h5_close(&file);
     if (root && st == LK_OK && rename(temporary, request->output) != 0)
         st = lk_fail(LK_E_IO, "cannot name %s: %s", request->output, strerror(errno));
     LK_TRY(lk_comm_agree(session->comm, st));
-    if (root) {
-        lk_str_printf(&report, "written to %s by %s\n", request->output, request->checkpoint);
-        LK_TRY(lk_str_copy(&report, text));
-    }
 done:
     lk_h5_abandon(&file);
     if (root && st != LK_OK) unlink(temporary);
+    lk_session_leave_alone(session, st);
     lk_str_clear(&report);
     return st;
 }

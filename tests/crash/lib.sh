@@ -1,6 +1,7 @@
 # Shared by the tests of failures: a small run that is undisturbed once, and others that are not.
 # Everything a test starts names a directory below $work, so that what is left of it can be found.
-. "$(dirname "$0")/../cli/lib.sh"
+. "$(dirname "$0")/../cli/lib.sh" || exit 1
+: "${work:?}"
 kill_at=$LK_BUILD/tests/kill_at
 faults=$LK_BUILD/tests/libfaults.so
 epochs=${EPOCHS:-6}
@@ -135,9 +136,9 @@ unspoilt() {
     [ $equal -gt 0 ] || fail "nothing of $1 could be compared"
 }
 
-# processes_of DIR: lockstep's processes (and what runs them) that name a directory below DIR.
+# processes_of DIR: lockstep's processes (and what runs them) that name a directory below DIR. Never of "", which all name.
 processes_of() {
-    pgrep -f -- "$1/" | while read -r pid; do
+    pgrep -f -- "${1:?}/" | while read -r pid; do
         [ "$pid" = $$ ] || [ ! -r "/proc/$pid/cmdline" ] || echo "$pid"
     done
 }

@@ -7,6 +7,7 @@
 
 #include "comm/plan.h"
 #include "comm/reduce.h"
+#include "comm/tags.h"
 #include "comm/tile.h"
 #include "core/alloc.h"
 #include "core/rng.h"
@@ -632,6 +633,35 @@ static void running_out_of_memory_is_everybodys_status(void **state)
     assert_everywhere(lk_test_comm, fine);
 }
 
+static int tag_limit; /* 0: MPI's own */
+
+int MPI_Comm_get_attr(MPI_Comm comm, int key, void *value, int *known)
+{
+    if (key != MPI_TAG_UB || tag_limit == 0) return PMPI_Comm_get_attr(comm, key, value, known);
+    *(int **)value = &tag_limit;
+    *known = 1;
+    return MPI_SUCCESS;
+}
+
+static void an_exchange_of_more_tags_than_mpi_has_is_refused(void **state)
+{
+    (void)state;
+    lk_reduce_options options = {
+        .kind = LK_REDUCE_LOCKSTEP, .lanes = 8, .group_lanes = 1, .n_slots = N_SLOTS, .n_sums = N_SUMS};
+    const layout hosts = {.ranks_per_host = 1};
+    rig          it;
+    lk_reduce   *reduce = NULL;
+    bool         fine = rig_create(&it, &hosts, LK_REDUCE_LOCKSTEP, 8, 1) == LK_OK;
+    tag_limit = LK_TAG_EXCHANGE;
+    lk_status st = lk_reduce_create(it.comm, &options, &spans, &reduce);
+    tag_limit = 0;
+    bool refused = st == LK_E_CONFIG && !reduce && strstr(lk_error_message(), "fewer ranks a host");
+    fine = fine && (lk_comm_size(it.comm) > 1 ? refused : st == LK_OK);
+    lk_reduce_destroy(&reduce);
+    rig_destroy(&it);
+    assert_everywhere(lk_test_comm, fine);
+}
+
 static int run(void)
 {
     const struct CMUnitTest tests[] = {
@@ -643,6 +673,7 @@ static int run(void)
         cmocka_unit_test(counters_prove_window_and_exchange),
         cmocka_unit_test(a_host_updates_each_tile_once),
         cmocka_unit_test(running_out_of_memory_is_everybodys_status),
+        cmocka_unit_test(an_exchange_of_more_tags_than_mpi_has_is_refused),
     };
     make_spans();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

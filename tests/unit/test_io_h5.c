@@ -381,6 +381,16 @@ static void a_walk_meets_each_object_once(void **state)
     v.text[0] = 0;
     assert_ok(lk_h5_walk(file, "/b/x", note, &v));
     assert_string_equal(v.text, "d/b/x ");
+    lk_status st = LK_E_NOMEM;
+    int       n = 0;
+    for (; st == LK_E_NOMEM; n++) { /* a walk that is short of memory is no file that cannot be listed */
+        v.text[0] = 0;
+        lk_alloc_fail_at(n + 1);
+        st = lk_h5_walk(file, "/", note, &v);
+    }
+    lk_alloc_fail_at(0);
+    assert_int_equal(st, LK_OK);
+    assert_true(n > 6);
     lk_h5_abandon(&file);
 }
 
