@@ -22,15 +22,8 @@ static inline void lk_own_lines(int64_t n, float *x)
 }
 
 /** Whether prefetching for a store takes a line from another core: a loop that prefetches what it will write then needs
- * no lk_own_lines before it. Intel's CPUs do; Zen 4 leaves the line there. */
-static inline bool lk_prefetch_owns(void)
-{
-#if defined(__x86_64__)
-    return __builtin_cpu_is("intel");
-#else
-    return false;
-#endif
-}
+ * no lk_own_lines before it. Intel's CPUs do, and AMD's from Zen 5 on; Zen 4 leaves the line there. */
+bool lk_prefetch_owns(void);
 
 /** Begins the same for lines that are needed soon, and does not wait: a help where lk_prefetch_owns (elsewhere
  * lk_own_lines waits for them as before). */
