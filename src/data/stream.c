@@ -51,8 +51,8 @@ struct lk_stream {
     pthread_t       thread;
     pthread_mutex_t mutex;
     pthread_cond_t  changed;
-    bool            threaded, ordered, filled,
-        leaving; /* ordered: the thread has work; filled: the other buffer is ready */
+    /* ordered: the other buffer is to be filled, and nobody has begun; begun: the thread is at it; filled: it is ready */
+    bool threaded, ordered, begun, filled, leaving;
 };
 
 /*
@@ -139,10 +139,12 @@ static void *filler(void *context)
         }
         buffer *b = &s->buffers[1 - s->current];
         int64_t epoch = s->epoch, number = s->number;
+        s->ordered = false;
+        s->begun = true;
         pthread_mutex_unlock(&s->mutex);
         fill(s, b, epoch, number);
         pthread_mutex_lock(&s->mutex);
-        s->ordered = false;
+        s->begun = false;
         s->filled = true;
         pthread_cond_broadcast(&s->changed);
     }
@@ -313,8 +315,8 @@ void lk_stream_destroy(lk_stream **stream)
 void lk_stream_seek(lk_stream *s, int64_t epoch, int64_t batch)
 {
     pthread_mutex_lock(&s->mutex);
-    while (s->ordered) pthread_cond_wait(&s->changed, &s->mutex); /* what it reads now is for another place */
-    s->filled = false;
+    while (s->begun) pthread_cond_wait(&s->changed, &s->mutex); /* what it reads now is for another place */
+    s->ordered = s->filled = false;
     s->epoch = epoch;
     s->number = batch;
     pthread_mutex_unlock(&s->mutex);
@@ -325,21 +327,17 @@ int64_t lk_stream_batches(const lk_stream *stream)
     return stream->batches;
 }
 
-/* The other buffer holds the next batch afterwards. */
+/* The other buffer holds the next batch afterwards. Where the thread has not begun, for want of a core, the caller reads the
+ * batch itself rather than changing places with it twice. */
 static void await(lk_stream *s)
 {
     double began = lk_clock_seconds();
-    if (!s->threaded) {
-        fill(s, &s->buffers[1 - s->current], s->epoch, s->number);
-    } else {
-        pthread_mutex_lock(&s->mutex);
-        if (!s->filled && !s->ordered) {
-            s->ordered = true;
-            pthread_cond_broadcast(&s->changed);
-        }
-        while (!s->filled) pthread_cond_wait(&s->changed, &s->mutex);
-        pthread_mutex_unlock(&s->mutex);
-    }
+    pthread_mutex_lock(&s->mutex);
+    while (s->begun) pthread_cond_wait(&s->changed, &s->mutex);
+    bool mine = !s->filled;
+    s->ordered = false;
+    pthread_mutex_unlock(&s->mutex);
+    if (mine) fill(s, &s->buffers[1 - s->current], s->epoch, s->number);
     s->wait_s += lk_clock_seconds() - began;
 }
 
