@@ -1,7 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,9 +18,7 @@ lk_status lk_file_read(const char *path, size_t limit, char **bytes, size_t *siz
     int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     *bytes = NULL;
     *size = 0;
-    /* A file that is there and cannot be opened just now is not a wrong one. */
-    const bool missing = errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG || errno == ELOOP;
-    LK_CHECK(file >= 0, missing ? LK_E_DATA : LK_E_IO, "cannot open %s: %s", path, strerror(errno));
+    LK_CHECK(file >= 0, lk_file_blame(errno), "cannot open %s: %s", path, strerror(errno));
     LK_CHECK(fstat(file, &info) == 0 && S_ISREG(info.st_mode), LK_E_DATA, "%s is not a file", path);
     LK_CHECK((uint64_t)info.st_size <= limit, LK_E_DATA, "%s: %lld bytes are more than the limit of %zu",
              path, (long long)info.st_size, limit);
