@@ -35,7 +35,7 @@ for attempt in 1 2 3 4; do # a fast machine may be done before the signal, and m
     : >ranks
     term waited
     LOCKSTEP=$program
-    at=$(sed -n 's/.*stopped by a signal at step \([0-9]*\) of .*/\1/p' ranks)
+    at=$(sed -n 's/.*stopped by a signal \(before the [a-z ]*\)\{0,1\}at step \([0-9]*\) of .*/\2/p' ranks)
     [ -z "$at" ] && [ $attempt -lt 4 ] && (is_whole waited) >over 2>&1 || break
     epochs=$((2 * epochs))
     rm -rf whole
