@@ -225,7 +225,8 @@ lk_status lk_checkpoint_verify(const char *path)
     struct stat info;
     claims      of;
     FILE       *file = fopen(path, "rbe");
-    LK_CHECK(file && fstat(fileno(file), &info) == 0, LK_E_DATA, "cannot open %s: %s", path, strerror(errno));
+    LK_CHECK(file && fstat(fileno(file), &info) == 0, lk_file_blame(errno), "cannot open %s: %s", path,
+             strerror(errno));
     LK_CHECK(S_ISREG(info.st_mode) && fread(block, 1, sizeof block, file) == sizeof block, LK_E_DATA,
              "%s is not a Lockstep checkpoint", path);
     LK_TRY(read_header(path, block, (size_t)info.st_size, &of));
