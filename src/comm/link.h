@@ -18,7 +18,7 @@ lk_status lk_link_latency(lk_comm *comm, int from, int to, double *seconds);
 typedef struct lk_link {
     int    from, to;     /* hosts */
     double latency_us;   /* half a round trip of 8 bytes, the least of several */
-    double mbytes_per_s; /* messages of 1 MiB, there and back in turn */
+    double mbytes_per_s; /* messages of 1 MiB, there and back in turn: the fastest few in a row */
 } lk_link;
 
 /**

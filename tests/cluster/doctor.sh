@@ -3,11 +3,8 @@
 . "$(dirname "$0")/lib.sh"
 hosts 3
 endless
-for try in 1 2 3; do # on a busy machine one of equal links may look slow, but not each time
-    on 2,1,1 "$LOCKSTEP" doctor
-    exits 0
-    grep -q '^trouble.*MB/s' out || break
-done
+on 2,1,1 "$LOCKSTEP" doctor
+exits 0
 answers_like '^links +3 pairs of hosts: [0-9]+ to [0-9]+ MB/s; slowest h[0-2] - h[0-2], [0-9]+ us; TCP over e0 10\.77\.0\.1/24$'
 answers_like '^window +shared by the ranks of each host'
 answers_like '^rank 3 +on h2, '
