@@ -327,17 +327,18 @@ int64_t lk_stream_batches(const lk_stream *stream)
     return stream->batches;
 }
 
-/* The other buffer holds the next batch afterwards. Where the thread has not begun, for want of a core, the caller reads the
- * batch itself rather than changing places with it twice. */
+/* The current buffer holds the next batch afterwards. Where the thread has not begun, for want of a core, the caller reads the
+ * batch itself rather than changing places with it twice: over the one it is done with, which is still in its cache. */
 static void await(lk_stream *s)
 {
     double began = lk_clock_seconds();
     pthread_mutex_lock(&s->mutex);
     while (s->begun) pthread_cond_wait(&s->changed, &s->mutex);
     bool mine = !s->filled;
-    s->ordered = false;
+    if (!mine) s->current = 1 - s->current;
+    s->ordered = s->filled = false;
     pthread_mutex_unlock(&s->mutex);
-    if (mine) fill(s, &s->buffers[1 - s->current], s->epoch, s->number);
+    if (mine) fill(s, &s->buffers[s->current], s->epoch, s->number);
     s->wait_s += lk_clock_seconds() - began;
 }
 
@@ -345,10 +346,8 @@ lk_status lk_stream_next(lk_stream *s, const lk_batch **batch)
 {
     await(s);
     pthread_mutex_lock(&s->mutex);
-    s->current = 1 - s->current;
     buffer *b = &s->buffers[s->current];
     s->bytes = b->bytes;
-    s->filled = false;
     advance(s, &s->epoch, &s->number);
     if (s->threaded && b->st == LK_OK) {
         s->ordered = true;
