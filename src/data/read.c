@@ -11,6 +11,7 @@ typedef struct shortcut {
     double     *channels; /* owned: what `standard` points into */
     lk_standard standard; /* period 0: none */
     bool        plain;    /* floats stay as they are */
+    bool        scales;   /* bytes by lk_scale_u8 */
 } shortcut;
 
 struct lk_data_reader {
@@ -51,7 +52,7 @@ done:
 }
 
 /* Means and deviations by element, a whole number of vectors long where that is not too much. */
-static lk_status prepare_standard(const lk_recipe *recipe, shortcut *out)
+static lk_status prepare_standard(const lk_recipe *recipe, bool bytes, shortcut *out)
 {
     enum { LEAST = 256, VECTOR = 16 };
     lk_status st = LK_OK;
@@ -59,25 +60,29 @@ static lk_status prepare_standard(const lk_recipe *recipe, shortcut *out)
     for (int64_t c = 0; c < recipe->n_channels; c++)
         if (!(recipe->std[c] >= 0x1p-100 && recipe->std[c] <= 0x1p100)) return LK_OK;
     while (period < LEAST || (period % VECTOR && period < VECTOR * LEAST)) period += channels;
-    LK_TRY(LK_ALLOC(3 * period, &out->channels));
-    double *mean = out->channels, *std = mean + period, *inverse = std + period;
+    LK_TRY(LK_ALLOC(4 * period, &out->channels));
+    double *mean = out->channels, *std = mean + period, *inverse = std + period, *shift = inverse + period;
     for (int64_t i = 0; i < period; i++) {
         mean[i] = recipe->n_channels ? recipe->mean[i % channels] : 0;
         std[i] = recipe->n_channels ? recipe->std[i % channels] : 1;
         inverse[i] = 1 / std[i];
+        shift[i] = -mean[i] / std[i];
     }
-    out->standard = (lk_standard){period, mean, std, inverse};
+    out->standard = (lk_standard){period, mean, std, inverse, shift};
     out->plain = recipe->n_channels == 0;
+    out->scales = bytes && lk_scales_u8(&out->standard);
 done:
     return st;
 }
 
-static lk_status prepare_shortcuts(int n, const lk_recipe *recipe, shortcut **out)
+static lk_status prepare_shortcuts(int n, const lk_source *source, const lk_recipe *recipe, shortcut **out)
 {
     lk_status st = LK_OK;
     LK_TRY(LK_ALLOC(n, out));
-    for (int i = 0; i < n; i++)
-        if (lk_recipe_makes_floats(&recipe[i])) LK_TRY(prepare_standard(&recipe[i], &(*out)[i]));
+    for (int i = 0; i < n; i++) {
+        bool bytes = source[i].n_columns == 1 && source[i].column[0].part[0].info.type == LK_H5_U8;
+        if (lk_recipe_makes_floats(&recipe[i])) LK_TRY(prepare_standard(&recipe[i], bytes, &(*out)[i]));
+    }
 done:
     return st;
 }
@@ -146,8 +151,8 @@ lk_status lk_data_reader_create(lk_data *data, lk_split split, lk_shared *shared
     LK_TRY(init_cursors(reader, shared));
     LK_TRY(LK_ALLOC(largest_row(reader->set), &reader->raw));
     const lk_set *set = reader->set;
-    LK_TRY(prepare_shortcuts(set->n_inputs, data->transform->input, &reader->of_input));
-    LK_TRY(prepare_shortcuts(set->n_targets, data->transform->target, &reader->of_target));
+    LK_TRY(prepare_shortcuts(set->n_inputs, set->input, data->transform->input, &reader->of_input));
+    LK_TRY(prepare_shortcuts(set->n_targets, set->target, data->transform->target, &reader->of_target));
 done:
     if (st != LK_OK) lk_data_reader_destroy(&reader);
     *out = reader;
@@ -188,7 +193,10 @@ static lk_status read_in_place(lk_cursor *cursor, const lk_recipe *recipe, const
     *made = false;
     LK_TRY(lk_cursor_view(cursor, row, &type, &raw));
     if (!raw) goto done;
-    if (type == LK_H5_U8) {
+    if (type == LK_H5_U8 && by->scales) {
+        lk_scale_u8(n, raw, &by->standard, out);
+        *made = true;
+    } else if (type == LK_H5_U8) {
         *made = lk_standardise_u8(n, raw, &by->standard, out);
     } else if (type == LK_H5_F32) {
         *made = by->plain ? lk_copy_finite(n, raw, out) : lk_standardise_f32(n, raw, &by->standard, out);
@@ -215,18 +223,28 @@ done:
     return st;
 }
 
+/* Ahead of row i: pages a group at a time, the group after this one, and lines row by row. */
+static void announce(const lk_cursor *cursor, int64_t n, const int64_t *row, int64_t i)
+{
+    enum { LINES_AHEAD = 4, GROUP = 16 };
+    if (i % GROUP == 0)
+        for (int64_t k = i ? i + GROUP : 0; k < i + 2 * GROUP && k < n; k += GROUP)
+            lk_cursor_find(cursor, n - k < GROUP ? n - k : GROUP, row + k);
+    if (i + LINES_AHEAD < n) lk_cursor_fetch(cursor, row[i + LINES_AHEAD]);
+}
+
 static lk_status read_field(lk_data_reader *reader, lk_source_cursor *cursor, const lk_recipe *recipe,
                             const shortcut *by, int64_t n, const int64_t *row, char *out)
 {
-    enum { AHEAD = 4 }; /* rows that are on their way into the cache */
     lk_status st = LK_OK;
     size_t    bytes = (size_t)lk_shape_count(&recipe->field.shape) * sizeof(float);
     bool      single = cursor->source->n_columns == 1 && by->standard.period > 0;
     for (int64_t i = 0; i < n; i++, out += bytes) {
         bool made = false;
-        if (single && i + AHEAD < n) lk_cursor_fetch(&cursor->cursor[0], row[i + AHEAD]);
-        if (single)
+        if (single) {
+            announce(&cursor->cursor[0], n, row, i);
             LK_TRY(read_in_place(&cursor->cursor[0], recipe, by, row[i], (float *)(void *)out, &made));
+        }
         if (!made) LK_TRY(read_by_doubles(reader, cursor, recipe, by, row[i], out));
     }
 done:

@@ -114,6 +114,7 @@ enum { LK_TILE_MAX_ROWS = 14, LK_TILE_MAX_WIDTH = 32, LK_TILE_FLOATS = LK_TILE_M
     X(bool, standardise_u8, (int64_t n, const void *x, const lk_standard *by, float *y), (n, x, by, y))      \
     X(bool, standardise_f32, (int64_t n, const void *x, const lk_standard *by, float *y), (n, x, by, y))     \
     X(bool, standardise_f64, (int64_t n, const void *x, const lk_standard *by, float *y), (n, x, by, y))     \
+    X(void, scale_u8, (int64_t n, const void *x, const lk_standard *by, float *y), (n, x, by, y))            \
     X(bool, copy_finite, (int64_t n, const void *x, float *y), (n, x, y))
 
 typedef struct lk_kernel_set {

@@ -76,11 +76,11 @@ void lk_column_sums(int64_t rows, int64_t c, const float *d_y, float *d_bias);
 
 /**
  * How raw values of a row become floats: element i of `period`, which is a whole number of pixels, has
- * mean[i], std[i] (positive, from 2^-100 to 2^100) and inverse[i] = 1 / std[i].
+ * mean[i], std[i] (positive, from 2^-100 to 2^100), inverse[i] = 1 / std[i] and shift[i] = -mean[i] / std[i].
  */
 typedef struct lk_standard {
     int64_t       period;
-    const double *mean, *std, *inverse;
+    const double *mean, *std, *inverse, *shift;
 } lk_standard;
 
 /**
@@ -93,6 +93,12 @@ typedef struct lk_standard {
 bool lk_standardise_u8(int64_t n, const void *x, const lk_standard *by, float *y);
 bool lk_standardise_f32(int64_t n, const void *x, const lk_standard *by, float *y);
 bool lk_standardise_f64(int64_t n, const void *x, const lk_standard *by, float *y);
+/**
+ * The same for bytes by one multiply-add, y[i] = float(x[i] inverse[i] + shift[i]): right only where the set in use makes the same
+ * floats of all 256 values at every place of the period, which lk_scales_u8 has tried.
+ */
+void lk_scale_u8(int64_t n, const void *x, const lk_standard *by, float *y);
+bool lk_scales_u8(const lk_standard *by);
 /** y = x, floats at any address; returns whether all are finite. */
 bool lk_copy_finite(int64_t n, const void *x, float *y);
 
