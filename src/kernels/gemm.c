@@ -12,6 +12,7 @@ enum {
     LEFT_ROOM =
         1 << 17, /* for a copy of them, or for rows of x that are turned: half as much again and a tile */
     TURNED_FLOATS = 1 << 17, /* rows of x held transposed at a time: 512 KB */
+    TURNED_DEPTH = 128,      /* or columns of them, for a narrow result: 16 KB */
     NARROW = 4               /* columns of a result that are better held as rows */
 };
 
@@ -279,6 +280,27 @@ static void turned_product(int64_t m, int64_t n, int64_t k, const lk_tile_call *
     }
 }
 
+/* The same for a result of one row of tiles, which uses x once: turned in parts that stay in the first-level cache. */
+static void turned_in_parts(int64_t m, int64_t n, int64_t k, const lk_tile_call *shape, const float *x,
+                            const float *w, int end, float *pack)
+{
+    float         tile[LK_TILE_FLOATS];
+    const int64_t wide = 2 * lk_set->lanes;
+    lk_tile_call  t = {.row_a = k, .col_a = 1, .b = pack, .c = tile, .segments = 1, .bias = shape->bias};
+    for (int64_t i = 0; i < m; i += wide) {
+        const int vectors = panel_vectors(m, i);
+        t.ldb = t.ldc = t.cols = vectors * lk_set->lanes;
+        for (int64_t l = 0; l < k; l += t.k) {
+            t.k = least(TURNED_DEPTH, k - l);
+            t.a = w + l;
+            t.flags = (l > 0 ? LK_TILE_START_C : 0) | (l + t.k >= k ? end : 0);
+            lk_set->transpose(least(t.cols, m - i), t.k, x + i * k + l, k, pack, t.ldb, t.ldb);
+            lk_set->tile((int)n, vectors, &t);
+        }
+        lk_set->transpose(n, least(t.cols, m - i), tile, t.ldc, shape->c + i * n, n, n);
+    }
+}
+
 int64_t lk_gemm_pack_floats(int64_t n, int64_t k)
 {
     return LEFT_ROOM + round_up(n, LK_TILE_MAX_WIDTH) * round_up(k, LK_TILE_MAX_WIDTH);
@@ -317,7 +339,7 @@ void lk_dense_forward(int64_t m, int64_t n, int64_t k, const float *x, const flo
         for (int64_t i = 0; i < m; i += step) {
             const int64_t      rows = least(step, m - i);
             const lk_tile_call t = {.bias = bias, .c = y + i * n};
-            turned_product(rows, n, k, &t, x + i * k, w, end.flags, pack);
+            (n <= NARROW ? turned_in_parts : turned_product)(rows, n, k, &t, x + i * k, w, end.flags, pack);
             activate(&end, i * n, rows * n, t.c);
         }
     } else {

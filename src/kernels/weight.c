@@ -153,6 +153,26 @@ static void node_block(const node_work *node, int64_t units, int64_t column, int
     }
 }
 
+/* The same for a single row of tiles: x is used once, so whole panels of it are read where they lie. */
+static void narrow_block(const node_work *node, const lk_tile_call *target)
+{
+    const weight_work *w = node->all;
+    const int64_t      full = 2 * lk_set->lanes, whole = w->k / full * full;
+    lk_tile_call       t = *target;
+    t.row_a = 1;
+    t.beta = 1.0f;
+    t.a = left_tile(node, 0, 0);
+    t.col_a = w->n;
+    t.ldb = w->k;
+    t.cols = (int)full;
+    t.b = w->x + node->first * w->k;
+    for (int64_t c = 0; c < whole; c += full, t.b += full, t.c += full)
+        tile_of_node(node, (int)w->n, 2, &t, c + full < whole ? t.c + full : NULL);
+    t = *target;
+    t.c += whole;
+    node_block(node, w->n, whole, w->k - whole, &t);
+}
+
 /* Parts in which d_y, so large, is copied one after the other: SIDE_FLOATS each, more or less. */
 static int64_t left_blocks(int64_t floats)
 {
@@ -188,6 +208,8 @@ static void small_batch(const weight_work *w, bool add, float *d_w)
         copy_left(&node, j, units);
         if (whole_x)
             copied_block(&node, units, w->k, &target);
+        else if (tiles == 1)
+            narrow_block(&node, &target);
         else
             node_block(&node, units, 0, w->k, &target);
         j += units;
