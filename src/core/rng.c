@@ -3,6 +3,10 @@
 #include <math.h>
 #include <string.h>
 
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wsign-conversion"
@@ -86,48 +90,11 @@ int64_t lk_rng_permute(const lk_rng *rng, int64_t n, int64_t index)
     return (int64_t)value;
 }
 
-/* Philox4x32-10 on LANES counters at a time, written so that compilers make vectors of it. */
-enum { LANES = 16 };
+/* ---- many at a time ---- */
+
+enum { WALKERS = 32 }; /* values that lk_rng_permute_run walks together: some times BLOCKS */
+
 #define INLINE static inline __attribute__((always_inline))
-#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__SANITIZE_THREAD__)
-#define FOR_EACH_CPU __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define FOR_EACH_CPU
-#endif
-
-INLINE void high_and_low(uint32_t factor, const uint32_t *x, uint32_t *high, uint32_t *low)
-{
-    for (int l = 0; l < LANES; l++) {
-        uint64_t product = (uint64_t)factor * x[l];
-        high[l] = (uint32_t)(product >> 32);
-        low[l] = (uint32_t)product;
-    }
-}
-
-/* c[w][l] = word w of block (high, low[l]). */
-INLINE void words_of_blocks(const lk_rng *rng, uint32_t high, const uint32_t *low, uint32_t c[4][LANES])
-{
-    uint32_t key[2] = {rng->key[0], rng->key[1]};
-    for (int l = 0; l < LANES; l++) {
-        c[0][l] = low[l];
-        c[1][l] = high;
-        c[2][l] = rng->stream[0];
-        c[3][l] = rng->stream[1];
-    }
-    for (int round = 0; round < 10; round++) {
-        uint32_t high0[LANES], low0[LANES], high1[LANES], low1[LANES];
-        high_and_low(PHILOX_M4x32_0, c[0], high0, low0);
-        high_and_low(PHILOX_M4x32_1, c[2], high1, low1);
-        for (int l = 0; l < LANES; l++) {
-            c[0][l] = high1[l] ^ c[1][l] ^ key[0];
-            c[1][l] = low1[l];
-            c[2][l] = high0[l] ^ c[3][l] ^ key[1];
-            c[3][l] = low0[l];
-        }
-        key[0] += PHILOX_W32_0;
-        key[1] += PHILOX_W32_1;
-    }
-}
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define BYTE_OF_WORD(w) (8 * (w))
@@ -135,60 +102,79 @@ INLINE void words_of_blocks(const lk_rng *rng, uint32_t high, const uint32_t *lo
 #define BYTE_OF_WORD(w) (24 - 8 * (w))
 #endif
 
-/* The four answers of a block are the bytes of one word, so that a vector of them is stored as it is. */
-FOR_EACH_CPU static void at_least(const lk_rng *rng, uint32_t least, int64_t n, uint8_t *out)
+#define CPU(name) name##_any
+#define TARGET
+#define WIDE   16
+#define GROUPS 2
+#ifdef __SSE2__
+#define PRODUCT(a, b) ((wide_any)_mm_mul_epu32((__m128i)(a), (__m128i)(b)))
+#else
+#define PRODUCT(a, b) (((a)&UINT32_MAX) * ((b)&UINT32_MAX))
+#endif
+#include "core/philox.inc"
+
+typedef struct wide_set {
+    void (*at_least)(const lk_rng *rng, uint32_t least, int64_t n, uint8_t *out);
+    void (*turn)(const lk_rng *rng, int half, uint64_t *value);
+} wide_set;
+
+#ifdef __x86_64__
+#undef CPU
+#undef TARGET
+#undef WIDE
+#undef PRODUCT
+#define CPU(name)     name##_avx2
+#define TARGET        __attribute__((target("avx2")))
+#define WIDE          32
+#define PRODUCT(a, b) ((wide_avx2)_mm256_mul_epu32((__m256i)(a), (__m256i)(b)))
+#include "core/philox.inc"
+
+#undef CPU
+#undef TARGET
+#undef WIDE
+#undef PRODUCT
+#undef GROUPS
+#define CPU(name)     name##_avx512
+#define TARGET        __attribute__((target("avx512f")))
+#define WIDE          64
+#define GROUPS        4 /* of 32 registers; of 16 two are faster */
+#define PRODUCT(a, b) ((wide_avx512)_mm512_mul_epu32((__m512i)(a), (__m512i)(b)))
+#include "core/philox.inc"
+#endif
+
+int lk_rng_widest = 64;
+
+/* The bits are the same in each. */
+static wide_set widest(void)
 {
-    for (int64_t i = 0; i < n; i += 4 * LANES) {
-        const uint64_t block = (uint64_t)i / 4;
-        uint32_t       low[LANES], c[4][LANES], bytes[LANES];
-        for (int l = 0; l < LANES; l++)
-            low[l] = (uint32_t)block + (uint32_t)l; /* i / 4 is a multiple of LANES: no carry */
-        words_of_blocks(rng, (uint32_t)(block >> 32), low, c);
-        for (int l = 0; l < LANES; l++) bytes[l] = 0;
-        for (int w = 0; w < 4; w++)
-            for (int l = 0; l < LANES; l++) bytes[l] |= (uint32_t)(c[w][l] >> 8 >= least) << BYTE_OF_WORD(w);
-        memcpy(out + i, bytes, n - i < 4 * LANES ? (size_t)(n - i) : sizeof bytes);
-    }
+#ifdef __x86_64__
+    if (lk_rng_widest >= 64 && __builtin_cpu_supports("avx512f"))
+        return (wide_set){at_least_avx512, turn_avx512};
+    if (lk_rng_widest >= 32 && __builtin_cpu_supports("avx2")) return (wide_set){at_least_avx2, turn_avx2};
+#endif
+    return (wide_set){at_least_any, turn_any};
 }
 
 void lk_rng_at_least(const lk_rng *rng, uint32_t least, int64_t n, uint8_t *out)
 {
-    at_least(rng, least, n, out);
+    widest().at_least(rng, least, n, out);
 }
 
-/* One turn of the walk of lk_rng_permute. */
-FOR_EACH_CPU static void turn(const lk_rng *rng, int half, uint64_t *value)
-{
-    uint32_t left[LANES], right[LANES], c[4][LANES], mask = (uint32_t)(((uint64_t)1 << half) - 1);
-    for (int l = 0; l < LANES; l++) {
-        left[l] = (uint32_t)(value[l] >> half);
-        right[l] = (uint32_t)value[l] & mask;
-    }
-    for (uint32_t round = 0; round < FEISTEL_ROUNDS; round++) {
-        words_of_blocks(rng, round << 8, right, c);
-        for (int l = 0; l < LANES; l++) {
-            uint32_t next = left[l] ^ (c[0][l] & mask);
-            left[l] = right[l];
-            right[l] = next;
-        }
-    }
-    for (int l = 0; l < LANES; l++) value[l] = (uint64_t)left[l] << half | right[l];
-}
-
-/* A lane whose walk has ended begins that of the next index. */
+/* A walker that has arrived begins the walk of the next index. */
 void lk_rng_permute_run(const lk_rng *rng, int64_t n, int64_t first, int64_t count, int64_t *out)
 {
-    uint64_t value[LANES] = {0};
-    int64_t  place[LANES], begun = 0, done = 0;
+    uint64_t value[WALKERS] = {0};
+    int64_t  place[WALKERS], begun = 0, done = 0;
     int      half = half_bits(n);
+    wide_set all = widest();
     LK_ASSERT(n >= 1 && first >= 0 && first + count <= n);
-    for (int l = 0; l < LANES; l++) {
+    for (int l = 0; l < WALKERS; l++) {
         place[l] = begun < count ? begun++ : -1;
         value[l] = place[l] < 0 ? 0 : (uint64_t)(first + place[l]);
     }
     while (done < count) {
-        turn(rng, half, value);
-        for (int l = 0; l < LANES; l++) {
+        all.turn(rng, half, value);
+        for (int l = 0; l < WALKERS; l++) {
             if (place[l] < 0 || value[l] >= (uint64_t)n) continue;
             out[place[l]] = (int64_t)value[l];
             done++;

@@ -57,4 +57,7 @@ int64_t lk_rng_permute(const lk_rng *rng, int64_t n, int64_t index);
 /** out[i] = lk_rng_permute(rng, n, first + i), i < count, several at a time. */
 void lk_rng_permute_run(const lk_rng *rng, int64_t n, int64_t first, int64_t count, int64_t *out);
 
+/** Bytes of the widest vectors that lk_rng_at_least and lk_rng_permute_run may use, where the CPU has them; tests take less. */
+extern int lk_rng_widest;
+
 #endif

@@ -16,11 +16,16 @@ static void permutation_hits_every_index_once(void **state)
     }
 }
 
-static void many_at_a_time_are_the_same_permutation(void **state)
+static void each_width(void (*claim)(void))
+{
+    for (lk_rng_widest = 64; lk_rng_widest >= 16; lk_rng_widest /= 2) claim();
+    lk_rng_widest = 64;
+}
+
+static void permute_many(void)
 {
     static const int64_t sizes[] = {1, 2, 5, 16, 17, 4096, 54000, 267493, INT64_C(5000000000)};
     enum { COUNT = 100 };
-    (void)state;
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
         int64_t n = sizes[k], first = n > 300 ? n - COUNT : n / 3,
                 count = n - first < COUNT ? n - first : COUNT;
@@ -32,9 +37,14 @@ static void many_at_a_time_are_the_same_permutation(void **state)
     }
 }
 
-static void many_bounds_at_a_time_are_those_of_the_words(void **state)
+static void many_at_a_time_are_the_same_permutation(void **state)
 {
     (void)state;
+    each_width(permute_many);
+}
+
+static void bound_many(void)
+{
     enum { MOST = 300 };
     for (int64_t n = 0; n <= MOST; n++) {
         uint8_t  out[MOST + 1];
@@ -46,6 +56,12 @@ static void many_bounds_at_a_time_are_those_of_the_words(void **state)
             assert_int_equal(out[i], lk_rng_word(&rng, (uint64_t)i) >> 8 >= least);
         assert_int_equal(out[n], 77); /* nothing beyond the end */
     }
+}
+
+static void many_bounds_at_a_time_are_those_of_the_words(void **state)
+{
+    (void)state;
+    each_width(bound_many);
 }
 
 static void neighbouring_keys_give_unrelated_words(void **state)
