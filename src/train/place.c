@@ -240,12 +240,14 @@ static int threads_meant(const lk_place *rank)
 static void judge_threads(machines *all, lk_str *out)
 {
     const lk_place *first = NULL;
-    int             n = 0;
+    int             n = 0, could = 0; /* ranks that have a core each there */
     for (int i = 0; i < all->n; i++) {
         const machine *m = &all->list[i];
         if (threads_meant(m->ranks[0]) <= 1 || m->n >= m->ranks[0]->n_cores) continue;
         all->named[n++] = m->ranks[0];
-        if (!first) first = m->ranks[0];
+        if (first) continue;
+        first = m->ranks[0];
+        could = m->n * threads_meant(first) < first->n_cores ? m->n * threads_meant(first) : first->n_cores;
     }
     if (!first) return;
     if (first->threads_asked > 1)
@@ -255,10 +257,9 @@ static void judge_threads(machines *all, lk_str *out)
     put_hosts(all->named, n, out);
     bool one = lk_barrier_count_cores(first->cores) == 1 && first->n_cores > 1;
     lk_str_printf(out,
-                  " means %d threads a rank, but a rank computes with one%s. Start %d times as many ranks, "
-                  "each with a core of its "
-                  "own: the result is the same\n",
-                  threads_meant(first), one ? ", and each is bound to one core" : "", threads_meant(first));
+                  " means %d threads a rank, but a rank computes with one%s. Start %d ranks on a host, each "
+                  "with a core of its own: the result is the same\n",
+                  threads_meant(first), one ? ", and each is bound to one core" : "", could);
 }
 
 /* "avx512 on host h0; haswell on hosts h1, h2" where ranks differ in the text at `offset`; false where all are alike. */

@@ -125,12 +125,16 @@ static void threads_that_a_rank_does_not_have_are_named(void **state)
     all[0].threads_asked = 8;
     snprintf(all[0].threads_by, sizeof all[0].threads_by, "OMP_NUM_THREADS");
     assert_said(n, "OMP_NUM_THREADS=8 on host h0 means 8 threads a rank, but a rank computes with one. Start "
-                   "8 times as many ranks");
+                   "8 ranks on a host, each with a core of its own");
     bind_to(0, 5, 1);
-    assert_said(n, "a rank computes with one, and each is bound to one core. Start 8 times");
+    assert_said(n, "a rank computes with one, and each is bound to one core. Start 8 ranks");
+    all[0].threads_asked = 64; /* more than there are cores */
+    assert_said(n, "means 64 threads a rank, but a rank computes with one, and each is bound to one core. "
+                   "Start 8 ranks");
     n = launch(2, 2, 8);
     for (int i = 0; i < n; i++) all[i].slurm_cpus = 4;
-    assert_said(n, "--cpus-per-task=4 on hosts h0, h1 means 4 threads a rank");
+    assert_said(n, "--cpus-per-task=4 on hosts h0, h1 means 4 threads a rank, but a rank computes with one. "
+                   "Start 8 ranks");
     /* Two hardware threads for a rank are one core. */
     for (int i = 0; i < n; i++) {
         all[i].slurm_cpus = 2;
