@@ -102,12 +102,13 @@ lk_status lk_reduce_verify(lk_reduce *reduce);
 
 /** Figures for header, reports and tests. */
 typedef struct lk_reduce_info {
-    int     n_slabs_host;                     /* fringe values on this host */
-    int     fringe_total;                     /* K of design 2a */
-    int64_t window_bytes;                     /* shared memory of this host */
-    int64_t sent_bytes;                       /* all that this rank sent to other hosts so far */
-    int64_t payload_bytes;                    /* gradients among it */
-    int64_t planned_bytes_step;               /* payload of one step by the plan, this rank */
+    int     n_slabs_host;       /* fringe values on this host */
+    int     fringe_total;       /* K of design 2a */
+    int64_t window_bytes;       /* shared memory of this host */
+    int64_t private_bytes;      /* state, gradients and slots of this rank where none is shared */
+    int64_t sent_bytes;         /* all that this rank sent to other hosts so far */
+    int64_t payload_bytes;      /* gradients among it */
+    int64_t planned_bytes_step; /* payload of one step by the plan, this rank */
     int64_t n_window_steps, n_exchange_steps; /* steps that used them: proof that a path was taken */
     int64_t n_early_segments;                 /* left during backward */
     double  balance;                          /* L / (p * ceil(L / p)) */

@@ -33,6 +33,7 @@ static lk_status allocate(lk_reduce *reduce)
     LK_TRY(LK_ALLOC(reduce->n_tiles, &reduce->table.squares));
     LK_TRY(LK_ALLOC(reduce->n_tiles, &reduce->table.bad));
     LK_TRY(LK_ALLOC((1 + reduce->options.n_slots) * reduce->n_tiles, &reduce->hashes));
+    reduce->info.private_bytes = (3 * total + lk_reduce_slot_floats(reduce)) * (int64_t)sizeof(float);
 done:
     return st;
 }

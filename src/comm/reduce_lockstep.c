@@ -165,7 +165,10 @@ static lk_status allocate_window(lk_reduce *reduce, lk_lockstep *it)
         it->ready[i] = (ready_flag *)pieces[PIECE_READY] + (size_t)i * ready_row(reduce);
     first_touch(reduce, it, pieces, sizes);
     lk_window_barrier(it->window);
-    reduce->info.window_bytes = lk_window_is_shared(it->window) ? (int64_t)bytes : 0;
+    if (lk_window_is_shared(it->window))
+        reduce->info.window_bytes = (int64_t)bytes;
+    else
+        reduce->info.private_bytes = (int64_t)bytes;
 done:
     return st;
 }

@@ -69,11 +69,19 @@ static void header_ranks(const lk_run *run, const lk_reduce_info *info, lk_str *
         lk_str_append(text, "replicas    one host holds one copy: no comparison between hosts is possible\n");
 }
 
+/* What a checkpoint takes in the root's memory while it is being written. */
+static int64_t image_bytes(const lk_run *run)
+{
+    const lk_span_table *spans = lk_model_spans(run->model);
+    int64_t              slots = lk_optim_n_slots(&run->options->optim);
+    return (spans->total_floats + slots * spans->n_parameters) * (int64_t)sizeof(float);
+}
+
 void lk_report_header(lk_run *run, lk_str *text)
 {
     const lk_span_table *spans = lk_model_spans(run->model);
     lk_reduce_info       info;
-    char                 flops[32], shared[32], own[32];
+    char                 flops[32], shared[32], own[32], image[32];
     lk_reduce_get_info(run->reduce, &info);
     lk_str_printf(text, "lockstep    %s, %s, kernels %s\n", LK_VERSION, lk_comm_mpi_version(run->comm),
                   lk_kernels_detail());
@@ -82,10 +90,13 @@ void lk_report_header(lk_run *run, lk_str *text)
     lk_str_printf(text, "model       %lld parameters, %s a sample forward and backward\n",
                   (long long)spans->n_parameters, flops_text(run->flops_sample, flops));
     lk_str_append(text, "memory      ");
-    if (info.window_bytes) lk_str_printf(text, "%s shared per host, ", bytes_text(info.window_bytes, shared));
-    lk_str_printf(text, "%s activations%s per rank\n",
+    if (info.window_bytes)
+        lk_str_printf(text, "%s shared per host, ", bytes_text(info.window_bytes, shared));
+    else
+        lk_str_printf(text, "%s parameters and gradients, ", bytes_text(info.private_bytes, shared));
+    lk_str_printf(text, "%s activations%s per rank, %s a checkpoint on rank 0\n",
                   bytes_text(run->work_bytes + lk_work_bytes(run->evaluate_work), own),
-                  run->whole ? " and gradients" : "");
+                  run->whole ? " and gradients" : "", bytes_text(image_bytes(run), image));
 }
 
 /* Ranks beyond the lanes compute nothing in a step. Both ways out are other results, which is why no number

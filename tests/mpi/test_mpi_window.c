@@ -98,9 +98,10 @@ static void a_host_has_one_copy_of_state_and_slots(void **state)
     if (fine) {
         lk_reduce_get_info(reduce, &info);
         double bytes = (double)it.spans.total_floats * sizeof(float) * (1 + 2 + info.n_slabs_host);
-        fine = lk_comm_size(comm) == 1
-                   ? info.window_bytes == 0
-                   : (double)info.window_bytes >= bytes && (double)info.window_bytes < bytes + 3e5;
+        fine = lk_comm_size(comm) == 1 ? info.window_bytes == 0 && (double)info.private_bytes >= bytes &&
+                                             (double)info.private_bytes < bytes + 3e5
+                                       : info.private_bytes == 0 && (double)info.window_bytes >= bytes &&
+                                             (double)info.window_bytes < bytes + 3e5;
         if (lk_comm_is_root(comm)) lk_reduce_state(reduce)[7] = 42;
         fine = lk_reduce_publish(reduce) == LK_OK && fine;
         fine = fine && lk_reduce_state(reduce)[7] == 42 && lk_reduce_slot(reduce, 1)[299999] == 0;
