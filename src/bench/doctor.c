@@ -307,7 +307,7 @@ done:
 static lk_status examine(patient *p)
 {
     lk_status st = LK_OK;
-    LK_TRY(lk_watchdog_create(p->comm, HANG_SECONDS, &p->watchdog));
+    LK_TRY(lk_watchdog_create(p->comm, HANG_SECONDS, false, &p->watchdog));
     LK_TRY(lk_kernels_select(p->options ? p->options->kernels : "auto"));
     lk_watchdog_tick(p->watchdog, 0, LK_PHASE_OTHER, LK_WAIT_NONE);
     lk_str_printf(&p->facts, "lockstep    %s, %s\n", LK_VERSION, lk_comm_mpi_version(p->comm));

@@ -378,7 +378,7 @@ lk_status lk_train(lk_session *session, const lk_run_options *options, const lk_
     lk_watchdog *watchdog = NULL;
     lk_loop      l = {.request = request, .launched = lk_clock_seconds()};
     LK_TRY(lk_comm_layout(session->comm, &options->comm));
-    LK_TRY(lk_watchdog_create(session->comm, options->hang_timeout, &watchdog));
+    LK_TRY(lk_watchdog_create(session->comm, options->hang_timeout, true, &watchdog));
     LK_TRY(open_run(&l, session->comm, options));
     LK_TRY(lk_run_prepare(l.run, true));
     l.run->watchdog = watchdog;

@@ -79,7 +79,7 @@ typedef struct lk_run {
     lk_progress           progress;
     lk_position           position;
     lk_phases             phases;
-    lk_watchdog          *watchdog; /* borrowed; NULL: nobody watches (bench, eval, one rank) */
+    lk_watchdog          *watchdog; /* borrowed; NULL: nobody watches (one rank, hang_timeout: never) */
     /* Whether this rank has been asked to stop, for work that takes longer than a step; NULL: never. */
     bool (*stop_asked)(void *context);
     void  *stop_context;

@@ -92,14 +92,14 @@ done:
     return st;
 }
 
-/* A run without a reduction whose state comes from a checkpoint. Collective. */
+/* A run without a reduction whose state comes from a checkpoint, as does the step that messages name. Collective. */
 static lk_status open_model(lk_session *session, const lk_run_options *options, const char *path,
                             const char *input, lk_checkpoint **checkpoint, lk_run **run)
 {
     lk_status st = LK_OK;
-    LK_TRY(lk_comm_layout(session->comm, &options->comm));
     LK_TRY(lk_comm_agree(session->comm, lk_checkpoint_open(path, checkpoint)));
     LK_TRY(lk_run_create(session->comm, options, *checkpoint, input, false, run));
+    (*run)->progress.step = lk_checkpoint_step(*checkpoint);
     st = LK_ALLOC(lk_model_spans((*run)->model)->total_floats, &(*run)->evaluate_state);
     if (st == LK_OK) st = lk_state_load_model(*run, *checkpoint, (*run)->evaluate_state);
     LK_TRY(lk_comm_agree(session->comm, st));
@@ -133,13 +133,17 @@ lk_status lk_eval(lk_session *session, const lk_run_options *options, const lk_e
     lk_status                st = LK_OK;
     lk_checkpoint           *checkpoint = NULL;
     lk_run                  *run = NULL;
+    lk_watchdog             *watchdog = NULL;
     double                  *sums = NULL;
     lk_split                 split = LK_SPLIT_TEST;
     lk_str                   report;
     *text = NULL;
     lk_str_init(&report);
     const char *input = is_split_name(request->data) ? NULL : request->data;
+    LK_TRY(lk_comm_layout(session->comm, &options->comm));
+    LK_TRY(lk_watchdog_create(session->comm, options->hang_timeout, false, &watchdog));
     LK_TRY(open_model(session, options, request->checkpoint, input, &checkpoint, &run));
+    run->watchdog = watchdog;
     st = choose_split(run, input ? NULL : request->data, &split);
     if (st == LK_OK) st = LK_ALLOC(run->n_columns, &sums);
     LK_TRY(lk_comm_agree(session->comm, st));
@@ -161,6 +165,7 @@ done:
     lk_free(&sums);
     lk_run_destroy(&run);
     lk_checkpoint_close(&checkpoint);
+    lk_watchdog_destroy(&watchdog);
     return st;
 }
 
@@ -196,6 +201,11 @@ typedef struct predictor {
     bool    classes;
 } predictor;
 
+static void tick(const predictor *p, lk_wait wait)
+{
+    lk_watchdog_tick(p->run->watchdog, p->run->progress.step, LK_PHASE_EVALUATE, wait);
+}
+
 static lk_status write_rows(predictor *p, int64_t first, int64_t n, const double *rows)
 {
     lk_status       st = LK_OK;
@@ -227,12 +237,15 @@ static lk_status collect_rows(predictor *p, int64_t round, int64_t row)
     int64_t   samples = lk_data_n(p->run->data, LK_SPLIT_TEST), ranks = lk_comm_size(comm);
     int64_t   most = p->chunk - row < p->rows ? p->chunk - row : p->rows, size = most * p->width;
     for (int64_t i = 0; i < size; i++) p->mine[i] = (double)p->values[row * p->width + i];
+    tick(p, LK_WAIT_ALL);
     LK_TRY(lk_comm_gather(comm, p->mine, size, p->all));
     for (int64_t r = 0; p->file && st == LK_OK && r < ranks; r++) {
         int64_t first = (round * ranks + r) * p->chunk + row;
         int64_t n = samples - first < most ? samples - first : most;
+        tick(p, LK_WAIT_NONE);
         if (n > 0) st = write_rows(p, first, n, p->all + r * size);
     }
+    tick(p, p->file ? LK_WAIT_ALL : LK_WAIT_ROOT);
     LK_TRY(lk_comm_agree(comm, st));
 done:
     return st;
@@ -249,6 +262,7 @@ static lk_status predict_rounds(predictor *p, lk_stream *stream)
     for (int64_t round = 0; round * ranks < n_chunks; round++) {
         const lk_batch *batch = NULL;
         const float    *output = NULL;
+        tick(p, LK_WAIT_NONE);
         if (round * ranks + rank < n_chunks) {
             lk_stream_seek(stream, 0, round * ranks + rank);
             st = lk_stream_next(stream, &batch);
@@ -258,6 +272,7 @@ static lk_status predict_rounds(predictor *p, lk_stream *stream)
                 finish_outputs(run, batch->n, p->values);
             }
         }
+        tick(p, LK_WAIT_ALL);
         LK_TRY(lk_comm_agree(run->comm, st));
         for (int64_t row = 0; row < p->chunk; row += p->rows) LK_TRY(collect_rows(p, round, row));
     }
@@ -307,24 +322,28 @@ done:
     return st;
 }
 
+/* Input number `i` of the request. Collective. */
 static lk_status predict_input(lk_session *session, const lk_run_options *options,
-                               const char *checkpoint_path, const char *input, const char *group, lk_h5 *file,
+                               const lk_predict_request *request, int i, lk_watchdog *watchdog, lk_h5 *file,
                                lk_str *report)
 {
     lk_status      st = LK_OK;
+    const char    *input = request->inputs[i];
     lk_checkpoint *checkpoint = NULL;
     lk_stream     *stream = NULL;
     predictor      p = {.file = file};
-    LK_TRY(open_model(session, options, checkpoint_path, input, &checkpoint, &p.run));
-    snprintf(p.group, sizeof p.group, "%s", group);
+    lk_watchdog_tick(watchdog, 0, LK_PHASE_OTHER, LK_WAIT_START);
+    LK_TRY(open_model(session, options, request->checkpoint, input, &checkpoint, &p.run));
+    p.run->watchdog = watchdog;
+    if (request->n_inputs > 1) snprintf(p.group, sizeof p.group, "/input_%d", i + 1);
     p.width = lk_shape_count(lk_model_output(p.run->model));
     p.chunk = options->evaluate_chunk;
     p.classes = options->loss.kind == LK_LOSS_SOFTMAX_CROSS_ENTROPY;
     LK_TRY(lk_comm_agree(session->comm, prepare(&p, input, &stream)));
     LK_TRY(predict_rounds(&p, stream));
     lk_str_printf(report, "%s: %lld samples, %s/output", input,
-                  (long long)lk_data_n(p.run->data, LK_SPLIT_TEST), group);
-    if (p.classes) lk_str_printf(report, " (a probability for each class) and %s/class", group);
+                  (long long)lk_data_n(p.run->data, LK_SPLIT_TEST), p.group);
+    if (p.classes) lk_str_printf(report, " (a probability for each class) and %s/class", p.group);
     lk_str_append(report, "\n");
 done:
     lk_stream_destroy(&stream);
@@ -339,22 +358,21 @@ done:
 lk_status lk_predict(lk_session *session, const lk_run_options *options, const lk_predict_request *request,
                      char **text)
 {
-    lk_status st = LK_OK;
-    bool      root = lk_comm_is_root(session->comm);
-    lk_h5    *file = NULL;
-    char      temporary[PATH_MAX];
-    lk_str    report;
+    lk_status    st = LK_OK;
+    bool         root = lk_comm_is_root(session->comm);
+    lk_watchdog *watchdog = NULL;
+    lk_h5       *file = NULL;
+    char         temporary[PATH_MAX];
+    lk_str       report;
     *text = NULL;
     lk_str_init(&report);
     /* Predictions appear under their name when they are whole; what stood there before stays until then. */
     snprintf(temporary, sizeof temporary, "%s.new", request->output);
+    LK_TRY(lk_comm_layout(session->comm, &options->comm));
+    LK_TRY(lk_watchdog_create(session->comm, options->hang_timeout, false, &watchdog));
     LK_TRY(lk_comm_agree(session->comm, root ? lk_h5_create(temporary, &file) : LK_OK));
-    for (int i = 0; i < request->n_inputs; i++) {
-        char group[32] = "";
-        if (request->n_inputs > 1) snprintf(group, sizeof group, "/input_%d", i + 1);
-        LK_TRY(
-            predict_input(session, options, request->checkpoint, request->inputs[i], group, file, &report));
-    }
+    for (int i = 0; i < request->n_inputs; i++)
+        LK_TRY(predict_input(session, options, request, i, watchdog, file, &report));
     if (root) {
         lk_str_printf(&report, "written to %s by %s\n", request->output, request->checkpoint);
         st = lk_str_copy(&report, text);
@@ -367,6 +385,7 @@ done:
     lk_h5_abandon(&file);
     if (root && st != LK_OK) unlink(temporary);
     lk_session_leave_alone(session, st);
+    lk_watchdog_destroy(&watchdog);
     lk_str_clear(&report);
     return st;
 }

@@ -41,7 +41,8 @@ typedef struct slot {
 struct lk_watchdog {
     lk_comm        *comm; /* borrowed; read only from the thread */
     double          timeout;
-    slot           *board; /* shared: [ranks on this host] */
+    bool            resumes; /* the same command goes on from a checkpoint */
+    slot           *board;   /* shared: [ranks on this host] */
     int             n, mine, first_rank;
     bool            sees_processes; /* all ranks of the host live in my process namespace */
     int64_t         awake_ms;       /* since when this thread has run without a break */
@@ -212,6 +213,13 @@ static const char *host_name(const lk_watchdog *w)
     return lk_comm_host_name(w->comm, lk_comm_host(w->comm));
 }
 
+/* The end of every last word. */
+static const char *what_then(const lk_watchdog *w)
+{
+    return w->resumes ? "Restart the same command: it goes on from the last checkpoint"
+                      : "Run the same command again";
+}
+
 static const char *phase_name(const slot *s)
 {
     return atomic_load(&s->wait) == LK_WAIT_START ? "start" : lk_phase_names[atomic_load(&s->phase)];
@@ -279,10 +287,9 @@ static void look_for_the_dead(lk_watchdog *w)
     snprintf(
         text, sizeof text,
         "rank %d on host %s (process %d) died at step %lld in phase %s: killed by a signal, a crash, or the "
-        "kernel when memory ran out (dmesg tells). Restart the same command: it goes on from the last "
-        "checkpoint",
+        "kernel when memory ran out (dmesg tells). %s",
         w->first_rank + who, host_name(w), atomic_load(&s->process), (long long)atomic_load(&s->step),
-        phase_name(s));
+        phase_name(s), what_then(w));
     say(w, EXIT_KILLED, text);
 }
 
@@ -303,8 +310,7 @@ static void look_for_a_hang(lk_watchdog *w)
     w->warned_of = who;
     if (quiet < w->timeout + grace) return;
     char last[640];
-    snprintf(last, sizeof last,
-             "a rank hung: %s. Restart the same command: it goes on from the last checkpoint", text);
+    snprintf(last, sizeof last, "a rank hung: %s. %s", text, what_then(w));
     say(w, EXIT_HUNG, last);
     leave(w, EXIT_HUNG);
 }
@@ -358,13 +364,14 @@ static lk_status start_thread(lk_watchdog *w)
     return w->running ? LK_OK : lk_fail(LK_E_NOMEM, "watchdog: no thread to be had");
 }
 
-static lk_status create_blank(lk_comm *comm, double timeout, lk_watchdog **out)
+static lk_status create_blank(lk_comm *comm, double timeout, bool resumes, lk_watchdog **out)
 {
     lk_status st = LK_ALLOC(1, out);
     if (st != LK_OK) return st;
     lk_watchdog *w = *out;
     w->comm = comm;
     w->timeout = timeout;
+    w->resumes = resumes;
     w->warned_of = NOBODY;
     pthread_mutex_init(&w->mutex, NULL);
     lk_clock_cond_init(&w->wake);
@@ -374,13 +381,13 @@ static lk_status create_blank(lk_comm *comm, double timeout, lk_watchdog **out)
     return LK_OK;
 }
 
-lk_status lk_watchdog_create(lk_comm *comm, double timeout, lk_watchdog **out)
+lk_status lk_watchdog_create(lk_comm *comm, double timeout, bool resumes, lk_watchdog **out)
 {
     lk_status    st = LK_OK;
     lk_watchdog *w = NULL;
     *out = NULL;
     if (timeout <= 0 || lk_comm_size(comm) == 1) return LK_OK;
-    LK_TRY(lk_comm_agree(comm, create_blank(comm, timeout, &w)));
+    LK_TRY(lk_comm_agree(comm, create_blank(comm, timeout, resumes, &w)));
     LK_TRY(open_board(w));
     slot *mine = &w->board[w->mine];
     lk_watchdog_tick(w, 0, LK_PHASE_OTHER, LK_WAIT_START);

@@ -9,8 +9,7 @@
  * on is no hang: time in which a watchdog did not run itself does not count.
  *
  * Limits: a host whose only rank is stopped is noticed by the other hosts, which can name the host but not
- * the phase. Before the first step (LK_WAIT_START), when files of any size are opened, only a stopped or dead
- * process is noticed.
+ * the phase. While files of any size are opened (LK_WAIT_START), only a stopped or dead process is noticed.
  */
 #ifndef LK_TRAIN_WATCHDOG_H
 #define LK_TRAIN_WATCHDOG_H
@@ -21,14 +20,17 @@
 typedef struct lk_watchdog lk_watchdog;
 
 typedef enum lk_wait {
-    LK_WAIT_START, /* before the first tick: no bound is known for how long this takes */
+    LK_WAIT_START, /* before the first step or chunk: no bound is known for how long this takes */
     LK_WAIT_NONE,  /* working */
     LK_WAIT_ALL,   /* in a collective: every rank should arrive soon */
     LK_WAIT_ROOT,  /* for work of the root that may take long: evaluation, a checkpoint */
 } lk_wait;
 
-/** Starts the thread; `timeout` seconds, 0: no watchdog (*out NULL). Warns at a fifth of it. Collective. */
-lk_status lk_watchdog_create(lk_comm *comm, double timeout, lk_watchdog **out);
+/**
+ * Starts the thread; `timeout` seconds, 0: no watchdog (*out NULL). Warns at a fifth of it. `resumes`: the same command goes
+ * on from a checkpoint, which the last word then says. Collective, after lk_comm_layout and not across another one.
+ */
+lk_status lk_watchdog_create(lk_comm *comm, double timeout, bool resumes, lk_watchdog **out);
 /** Says that this rank leaves in good order. Local. */
 void lk_watchdog_destroy(lk_watchdog **watchdog);
 

@@ -69,19 +69,19 @@ faulty() {
     fi
 }
 
+# start COMMAND...: in the background, as $launcher.
+start() {
+    command="$*"
+    : >out >err # what an earlier run said must not be taken for this one's
+    "$@" >out 2>err </dev/null &
+    launcher=$!
+}
 # start_on NP DIR [options]: in the background; $launcher is mpirun, or the one process for NP 0.
 start_on() {
     local np=$1
     shift
-    command="np $np: $(arguments "$@")"
-    : >out >err # what an earlier run said must not be taken for this one's
     # shellcheck disable=SC2046
-    if [ "$np" = 0 ]; then
-        "$LOCKSTEP" $(arguments "$@") >out 2>err </dev/null &
-    else
-        "$mpi" "$np" "$LOCKSTEP" $(arguments "$@") >out 2>err </dev/null &
-    fi
-    launcher=$!
+    if [ "$np" = 0 ]; then start "$LOCKSTEP" $(arguments "$@"); else start "$mpi" "$np" "$LOCKSTEP" $(arguments "$@"); fi
 }
 
 undisturbed() {
@@ -142,10 +142,10 @@ processes_of() {
         [ "$pid" = $$ ] || [ ! -r "/proc/$pid/cmdline" ] || echo "$pid"
     done
 }
-# ranks_of DIR: the ranks alone.
+# ranks_of DIR: the ranks alone, of whatever verb names it as a word of its own.
 ranks_of() {
     pgrep -x lockstep | while read -r pid; do
-        tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF -- "--run $work/$1 " && echo "$pid"
+        tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF -- " $work/$1 " && echo "$pid"
     done
 }
 # rank_of PID: its rank, 0 without a launcher.
