@@ -58,8 +58,8 @@ lk_status lk_reduce_create(lk_comm *comm, const lk_reduce_options *options, cons
 {
     lk_status st = LK_OK;
     *out = NULL;
-    LK_TRY(check_options(comm, options, spans));
-    st = LK_ALLOC(1, out);
+    st = check_options(comm, options, spans);
+    if (st == LK_OK) st = LK_ALLOC(1, out);
     if (st == LK_OK) {
         (*out)->comm = comm;
         (*out)->spans = spans;

@@ -295,6 +295,16 @@ done:
     return st;
 }
 
+/* What every rank finds out alike. Local. */
+static lk_status check_training(lk_run *run)
+{
+    lk_status st = LK_OK;
+    LK_CHECK(run->loss, LK_E_DATA, "the training data has no target");
+    LK_TRY(prepare_position(run));
+done:
+    return st;
+}
+
 /* Collective, and so is lk_run_destroy from here on: a rank that fails must not go there before the others know. */
 static lk_status prepare_training(lk_run *run)
 {
@@ -307,8 +317,7 @@ static lk_status prepare_training(lk_run *run)
                                     .n_slots = lk_optim_n_slots(&options->optim),
                                     .n_sums = run->n_columns,
                                     .clip_norm = options->clip_norm};
-    LK_CHECK(run->loss, LK_E_DATA, "the training data has no target");
-    LK_TRY(prepare_position(run));
+    LK_TRY(lk_comm_agree(run->comm, check_training(run)));
     LK_TRY(lk_reduce_create(run->comm, &reduce, lk_model_spans(run->model), &run->reduce));
     lk_reduce_run(run->reduce, &first, &n);
     lk_stream_options stream = {.split = LK_SPLIT_TRAIN,
