@@ -59,6 +59,7 @@ R4_full_disk SIZES="$(seq -s " " 1 2 80)"
 R5_io_errors WHEN="1 2 3 4 5 6"
 R7_out_of_memory EVERY=1
 R7_out_of_memory_in_use EVERY=1
+R7_out_of_memory_in_measurements EVERY=1
 R8_dead_rank
 R9_stopped_rank ROUNDS=50
 R9_stopped_rank_in_use

@@ -37,10 +37,12 @@ lk_status lk_bench_dump(json_t *object, lk_str *text)
     return LK_OK;
 }
 
-lk_status lk_bench_run_create(lk_comm *comm, const lk_run_options *options, lk_run **run)
+lk_status lk_bench_run_create(lk_comm *comm, const lk_run_options *options, lk_watchdog *watchdog,
+                              lk_run **run)
 {
     lk_status st = LK_OK;
     LK_TRY(lk_run_create(comm, options, NULL, NULL, true, run));
+    (*run)->watchdog = watchdog;
     if (lk_comm_is_root(comm)) lk_run_initial(*run);
     LK_TRY(lk_reduce_publish((*run)->reduce));
 done:
@@ -162,14 +164,16 @@ static void write_text(const lk_run *run, const figures *f, lk_str *text)
 
 lk_status lk_bench(lk_session *session, const lk_run_options *options, int json, double seconds, char **text)
 {
-    lk_status st = LK_OK;
-    lk_run   *run = NULL;
-    figures   f = {0};
-    lk_str    out;
+    lk_status    st = LK_OK;
+    lk_watchdog *watchdog = NULL;
+    lk_run      *run = NULL;
+    figures      f = {0};
+    lk_str       out;
     *text = NULL;
     lk_str_init(&out);
     LK_TRY(lk_comm_layout(session->comm, &options->comm));
-    LK_TRY(lk_bench_run_create(session->comm, options, &run));
+    LK_TRY(lk_watchdog_create(session->comm, options->hang_timeout, false, &watchdog));
+    LK_TRY(lk_bench_run_create(session->comm, options, watchdog, &run));
     LK_TRY(yardstick(session->comm, &f.yardstick_before));
     LK_TRY(timed_steps(run, seconds, &f));
     LK_TRY(shares(run, &f));
@@ -182,7 +186,9 @@ lk_status lk_bench(lk_session *session, const lk_run_options *options, int json,
         write_text(run, &f, &out);
     LK_TRY(lk_str_copy(&out, text));
 done:
+    lk_session_leave_alone(session, st);
     lk_str_clear(&out);
     lk_run_destroy(&run);
+    lk_watchdog_destroy(&watchdog);
     return st;
 }

@@ -138,12 +138,14 @@ static lk_status write_json(const lk_comm *comm, contest *it, lk_str *text)
 lk_status lk_bench_lanes(lk_session *session, const lk_run_options *options, int json, double seconds,
                          char **text)
 {
-    lk_status st = LK_OK;
-    contest   it = {0};
-    lk_str    out;
+    lk_status    st = LK_OK;
+    lk_watchdog *watchdog = NULL;
+    contest      it = {0};
+    lk_str       out;
     *text = NULL;
     lk_str_init(&out);
     LK_TRY(lk_comm_layout(session->comm, &options->comm));
+    LK_TRY(lk_watchdog_create(session->comm, options->hang_timeout, false, &watchdog));
     LK_TRY(lk_comm_agree(session->comm, LK_ALLOC(MOST_VARIANTS, &it.of)));
     double turn_seconds = seconds / LEAST_ROUNDS;
     turn_seconds = turn_seconds < LEAST_TURN  ? LEAST_TURN
@@ -153,7 +155,7 @@ lk_status lk_bench_lanes(lk_session *session, const lk_run_options *options, int
     it.rounds = rounds < LEAST_ROUNDS ? LEAST_ROUNDS : rounds > MOST_ROUNDS ? MOST_ROUNDS : (int)rounds;
     choose_variants(&it, options, lk_comm_size(session->comm));
     for (int i = 0; i < it.n; i++)
-        LK_TRY(lk_bench_run_create(session->comm, &it.of[i].options, &it.of[i].run));
+        LK_TRY(lk_bench_run_create(session->comm, &it.of[i].options, watchdog, &it.of[i].run));
     for (int i = 0; i < it.n; i++) LK_TRY(warm_up(session->comm, &it.of[i], turn_seconds));
     LK_TRY(play(session->comm, &it));
     if (!lk_comm_is_root(session->comm)) goto done;
@@ -163,7 +165,9 @@ lk_status lk_bench_lanes(lk_session *session, const lk_run_options *options, int
         write_text(session->comm, &it, &out);
     LK_TRY(lk_str_copy(&out, text));
 done:
+    lk_session_leave_alone(session, st);
     for (int i = 0; i < it.n; i++) lk_run_destroy(&it.of[i].run);
+    lk_watchdog_destroy(&watchdog);
     lk_free(&it.of);
     lk_str_clear(&out);
     return st;

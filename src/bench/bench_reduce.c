@@ -324,6 +324,17 @@ static lk_status write_json(const lk_comm *comm, const row *rows, int n, lk_str 
     return lk_bench_dump(object, text);
 }
 
+static lk_status check_request(const lk_comm *comm, double most_bytes)
+{
+    lk_status st = LK_OK;
+    LK_CHECK(lk_comm_size(comm) <= LK_BENCH_MOST_RANKS, LK_E_USAGE,
+             "bench --reduce: %d ranks; at most %d are measured", lk_comm_size(comm), LK_BENCH_MOST_RANKS);
+    LK_CHECK(most_bytes >= (double)sizes[0], LK_E_USAGE,
+             "bench --reduce: --most is %.0f bytes; at least %lld is right", most_bytes, (long long)sizes[0]);
+done:
+    return st;
+}
+
 lk_status lk_bench_reduce(lk_session *session, int json, double most_bytes, char **text)
 {
     lk_status st = LK_OK;
@@ -333,12 +344,8 @@ lk_status lk_bench_reduce(lk_session *session, int json, double most_bytes, char
     lk_str    out;
     *text = NULL;
     lk_str_init(&out);
-    LK_CHECK(lk_comm_size(session->comm) <= LK_BENCH_MOST_RANKS, LK_E_USAGE,
-             "bench --reduce: %d ranks; at most %d are measured", lk_comm_size(session->comm),
-             LK_BENCH_MOST_RANKS);
+    LK_TRY(lk_comm_agree(session->comm, check_request(session->comm, most_bytes)));
     LK_TRY(lk_comm_layout(session->comm, &(lk_comm_options){0}));
-    LK_CHECK(most_bytes >= (double)sizes[0], LK_E_USAGE,
-             "bench --reduce: --most is %.0f bytes; at least %lld is right", most_bytes, (long long)sizes[0]);
     for (int i = 0; i < N_SIZES && (double)sizes[i] <= most_bytes; i++) {
         LK_TRY(rig_create(session->comm, sizes[i], &it));
         LK_TRY(measure(&it, false, &rows[n++]));
@@ -353,6 +360,7 @@ lk_status lk_bench_reduce(lk_session *session, int json, double most_bytes, char
         write_text(session->comm, rows, n, &out);
     LK_TRY(lk_str_copy(&out, text));
 done:
+    lk_session_leave_alone(session, st);
     rig_destroy(&it);
     lk_str_clear(&out);
     return st;

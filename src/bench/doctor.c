@@ -145,11 +145,12 @@ static lk_status window(patient *p)
     st = lk_window_create(p->comm, (size_t)lk_comm_host_ranks(p->comm, lk_comm_host(p->comm)) * LK_PAGE_BYTES,
                           &shared);
     if (st == LK_OK) st = lk_comm_agree(p->comm, try_window(p->comm, shared, &barrier_us));
-    if (st != LK_OK) { /* the same on every rank: a finding, not the end of the examination */
+    if (st != LK_OK && lk_comm_failed_together(p->comm)) { /* a finding, not the end of the examination */
         lk_str_printf(&p->trouble, "window: %s\n", lk_error_message());
         st = LK_OK;
         goto done;
     }
+    LK_TRY(st);
     LK_TRY(lk_comm_agree(p->comm, LK_ALLOC(n, &all)));
     LK_TRY(lk_comm_allgather(p->comm, &barrier_us, 1, all));
     for (int i = 0; i < n; i++) barrier_us = all[i] > barrier_us ? all[i] : barrier_us;
@@ -308,7 +309,7 @@ static lk_status examine(patient *p)
 {
     lk_status st = LK_OK;
     LK_TRY(lk_watchdog_create(p->comm, HANG_SECONDS, false, &p->watchdog));
-    LK_TRY(lk_kernels_select(p->options ? p->options->kernels : "auto"));
+    LK_TRY(lk_comm_agree(p->comm, lk_kernels_select(p->options ? p->options->kernels : "auto")));
     lk_watchdog_tick(p->watchdog, 0, LK_PHASE_OTHER, LK_WAIT_NONE);
     lk_str_printf(&p->facts, "lockstep    %s, %s\n", LK_VERSION, lk_comm_mpi_version(p->comm));
     lk_str_printf(&p->facts, "kernels     %s\n", lk_kernels_detail());
@@ -354,6 +355,7 @@ lk_status lk_doctor(lk_session *session, const lk_run_options *options, char **t
     put_trouble(lk_str_text(&p.trouble), &p.facts);
     LK_TRY(lk_str_copy(&p.facts, text));
 done:
+    lk_session_leave_alone(session, st);
     lk_watchdog_destroy(&p.watchdog);
     lk_free(&p.places);
     lk_str_clear(&p.facts);

@@ -31,7 +31,8 @@ typedef struct variant {
 } variant;
 
 typedef struct experiment {
-    lk_comm                *all; /* borrowed */
+    lk_comm                *all;      /* borrowed */
+    lk_watchdog            *watchdog; /* owned */
     const lk_steps_options *options;
     variant                 variants[MOST_VARIANTS];
     int                     n_variants;
@@ -52,6 +53,7 @@ static lk_status add_variant(experiment *it, const char *name, lk_comm *comm, co
     v->options.lanes *= times;
     LK_TRY(lk_comm_agree(it->all, LK_ALLOC((int64_t)MOST_STEPS * COLUMNS, &v->record)));
     LK_TRY(lk_comm_agree(it->all, lk_run_create(comm, &v->options, NULL, NULL, true, &v->run)));
+    v->run->watchdog = it->watchdog;
     if (lk_comm_is_root(comm)) lk_run_initial(v->run);
     LK_TRY(lk_comm_agree(it->all, lk_reduce_publish(v->run->reduce)));
 done:
@@ -77,6 +79,7 @@ static void clear(experiment *it)
         lk_free(&v->record);
     }
     lk_free(&it->values);
+    lk_watchdog_destroy(&it->watchdog);
 }
 
 /* ---- steps ---- */
@@ -239,6 +242,16 @@ done:
     return st;
 }
 
+static lk_status check_samples(const lk_steps_options *how, const lk_run *run)
+{
+    if (!how->samples || !lk_model_sees_batch(run->model)) return LK_OK;
+    return lk_fail(
+        LK_E_CONFIG,
+        "samples for the event model: it knows nothing of the meetings inside a step that batch_norm: "
+        "{over: batch} asks for, and would promise too much; leave the file out, or write batch_norm: {over: "
+        "lane}");
+}
+
 lk_status lk_scaling_steps(lk_session *session, const lk_run_options *options, const lk_steps_options *how,
                            char **text)
 {
@@ -249,18 +262,17 @@ lk_status lk_scaling_steps(lk_session *session, const lk_run_options *options, c
     *text = NULL;
     lk_str_init(&csv);
     LK_TRY(lk_comm_layout(session->comm, &options->comm));
+    LK_TRY(lk_watchdog_create(session->comm, options->hang_timeout, false, &it.watchdog));
     LK_TRY(lk_comm_agree(session->comm, LK_ALLOC((int64_t)p * 2 * (STEP + 1), &it.values)));
     LK_TRY(add_variant(&it, how->weak ? "weak" : "strong", session->comm, options, how->weak ? p : 1));
-    LK_CHECK(!how->samples || !lk_model_sees_batch(it.variants[0].run->model), LK_E_CONFIG,
-             "samples for the event model: it knows nothing of the meetings inside a step that batch_norm: "
-             "{over: batch} "
-             "asks for, and would promise too much; leave the file out, or write batch_norm: {over: lane}");
+    LK_TRY(lk_comm_agree(session->comm, check_samples(how, it.variants[0].run)));
     if (how->copies) LK_TRY(add_copies(&it, options));
     LK_TRY(measure(&it));
     LK_TRY(report(&it, &csv));
     if (how->samples) LK_TRY(lk_comm_agree(session->comm, write_samples(&it, how->samples)));
     if (lk_comm_is_root(session->comm)) LK_TRY(lk_str_copy(&csv, text));
 done:
+    lk_session_leave_alone(session, st);
     clear(&it);
     lk_str_clear(&csv);
     return st;

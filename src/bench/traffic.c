@@ -273,6 +273,7 @@ done:
     return st;
 }
 
+/* Leaves the reduction behind where it fails: its end is collective, and others may not know yet. */
 static lk_status measure_size(probe *it, int64_t bytes, figures *f)
 {
     lk_status         st = LK_OK;
@@ -287,8 +288,8 @@ static lk_status measure_size(probe *it, int64_t bytes, figures *f)
     LK_TRY(run_steps(it, f));
     LK_TRY(summarise_times(it, f));
     LK_TRY(summarise_bytes(it, f));
-done:
     lk_reduce_destroy(&it->reduce);
+done:
     return st;
 }
 
@@ -327,6 +328,18 @@ static lk_status write_json(const probe *it, const figures *f, lk_str *text)
     return LK_OK;
 }
 
+static lk_status write_figures(const probe *it, const figures *f, lk_str *text)
+{
+    lk_status st = LK_OK;
+    if (it->options->json)
+        LK_TRY(write_json(it, f, text));
+    else
+        write_text(it, f, text);
+    LK_CHECK(f->exact, LK_E_BUG, "the sums of %lld bytes are wrong", (long long)f->bytes);
+done:
+    return st;
+}
+
 static lk_status measure_all(probe *it, lk_str *text)
 {
     lk_status st = LK_OK;
@@ -338,14 +351,19 @@ static lk_status measure_all(probe *it, lk_str *text)
     for (int i = 0; i < it->options->n_sizes; i++) {
         figures f = {0};
         LK_TRY(measure_size(it, it->options->sizes[i], &f));
-        if (it->options->json)
-            LK_TRY(write_json(it, &f, text));
-        else
-            write_text(it, &f, text);
-        LK_CHECK(f.exact, LK_E_BUG, "the sums of %lld bytes are wrong", (long long)f.bytes);
+        LK_TRY(lk_comm_agree(it->comm, write_figures(it, &f, text)));
     }
 done:
     return st;
+}
+
+static lk_status check_hosts(const lk_comm *comm)
+{
+    if (lk_comm_n_hosts(comm) > 1) return LK_OK;
+    return lk_fail(
+        LK_E_USAGE,
+        "scaling exchange: there is one host, so nothing travels; start it on several, or cut this one "
+        "with --ranks-per-host 1 under mpirun");
 }
 
 lk_status lk_exchange_measure(lk_session *session, const lk_exchange_options *options, char **text)
@@ -357,9 +375,7 @@ lk_status lk_exchange_measure(lk_session *session, const lk_exchange_options *op
     lk_str_init(&out);
     lk_str_init(&it.samples);
     LK_TRY(lk_comm_layout(session->comm, &(lk_comm_options){.ranks_per_host = options->ranks_per_host}));
-    LK_CHECK(lk_comm_n_hosts(session->comm) > 1, LK_E_USAGE,
-             "scaling exchange: there is one host, so nothing travels; start it on several, or cut this one "
-             "with --ranks-per-host 1 under mpirun");
+    LK_TRY(lk_comm_agree(session->comm, check_hosts(session->comm)));
     it.lanes = options->lanes > 0 ? options->lanes : LANES_A_RANK * lk_comm_size(session->comm);
     LK_TRY(LK_ALLOC(COLUMNS * MOST_STEPS, &it.times));
     lk_samples_header(&it.samples);
@@ -370,6 +386,8 @@ lk_status lk_exchange_measure(lk_session *session, const lk_exchange_options *op
                                                 : LK_OK));
     if (lk_comm_is_root(session->comm)) LK_TRY(lk_str_copy(&out, text));
 done:
+    lk_session_leave_alone(session, st);
+    lk_reduce_destroy(&it.reduce);
     lk_free(&it.times);
     lk_span_table_clear(&it.spans);
     lk_str_clear(&it.samples);

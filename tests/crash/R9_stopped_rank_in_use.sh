@@ -1,6 +1,6 @@
-# A rank of three that stops answering while a model is evaluated or predicts: as in training it is warned of, and the job ends
-# at train.hang_timeout with rank, host, step and phase and exit code 77; nobody is left. Ranks that work for longer than that, chunk
-# by chunk, are let alone.
+# A rank of three that stops answering while a model is evaluated, predicts or is measured: as in training it is warned of, and the
+# job ends at train.hang_timeout with rank, host, step and phase and exit code 77; nobody is left. Ranks that work for longer than
+# that, chunk by chunk, are let alone.
 . "$(dirname "$0")/lib.sh"
 limit=${LIMIT:-4}
 epochs=1
@@ -14,7 +14,7 @@ start_use() {
     start timeout 100 "$mpi" 3 "$LOCKSTEP" "$@" --set train.hang_timeout="${limit}s" --set evaluate.chunk=1
     began=$(now_ms)
 }
-# await_work DIR RANK: until that rank is in the middle of its chunks, by its processor time; sets $pid.
+# await_work NAME RANK: until that rank is in the middle of its work, by its processor time; sets $pid.
 await_work() {
     local ticks=0
     pid=
@@ -25,30 +25,32 @@ await_work() {
         ticks=$(sed 's/.*) //' "/proc/${pid:-none}/stat" 2>/dev/null | awk '{ print $12 + $13 }')
     done
 }
-# stopped_in RANK PHASE VERB...
+# stopped_in NAME RANK PLACE VERB...: NAME is the file or directory in $work that the job names.
 stopped_in() {
-    local victim=$1 phase=$2 step=
-    shift 2
+    local name=$1 victim=$2 place=$3
+    shift 3
     start_use "$@"
-    await_work whole "$victim"
+    await_work "$name" "$victim"
     kill -STOP "$pid"
     began=$(now_ms)
     ended
     exits 77
-    no_orphans whole
-    step=$(json_of step <("$LOCKSTEP" inspect whole --json))
+    no_orphans "$name"
     grep -qE "^warning: rank $victim on host .* no progress .*the job ends at $limit s" err || fail "rank $victim was not warned of"
-    grep -qE "^lockstep: a rank hung: rank $victim on host .* is stopped: no progress for [0-9]+ s at step $step in phase $phase\. Run the same command again$" err ||
-        fail "the last word does not name rank $victim, host, step $step and phase $phase"
+    grep -qE "^lockstep: a rank hung: rank $victim on host .* is stopped: no progress for [0-9]+ s at $place\. Run the same command again$" err ||
+        fail "the last word does not name rank $victim, host and $place"
     [ $took -ge $((limit * 1000)) ] || fail "ended after $took ms, before hang_timeout"
-    [ $took -lt $((limit * 1000 + 15000)) ] || fail "the job took $took ms to end"
+    # The others first finish what is theirs alone.
+    [ $took -lt $((limit * 1000 + 30000)) ] || fail "the job took $took ms to end"
     echo "$1: rank $victim stopped, ended after $took ms"
 }
-for rank in 0 2; do
-    stopped_in $rank evaluate eval "$work/whole" --data long.h5:/train --set evaluate.by=all
-    stopped_in $rank evaluate predict "$work/whole" long.h5:/train -o out.h5
-    [ ! -e out.h5 ] || fail "a prediction that was cut short has its final name"
-done
+place="step $(json_of step <("$LOCKSTEP" inspect whole --json)) in phase evaluate"
+stopped_in whole 2 "$place" eval "$work/whole" --data long.h5:/train --set evaluate.by=all
+stopped_in whole 0 "$place" predict "$work/whole" long.h5:/train -o out.h5
+[ ! -e out.h5 ] || fail "a prediction that was cut short has its final name"
+place="step [0-9]+ in phase [a-z ]+"
+stopped_in run.yaml 2 "$place" bench "$work/run.yaml" --seconds 90
+stopped_in run.yaml 0 "$place" scaling steps "$work/run.yaml" --seconds 90
 limit=2
 start_use eval "$work/whole" --data long.h5:/train --set evaluate.by=root
 ended

@@ -69,6 +69,36 @@ faulty() {
     fi
 }
 
+# short_of NUMBER RANK VERB...: that allocation of that rank of three fails; MOST seconds for the job.
+short_of() {
+    export LK_FAULT=alloc:$1 LK_FAULT_RANK=$2 LK_FAULT_COUNT=$work/counted
+    shift 2
+    rm -f "$output"
+    run timeout "${MOST:-20}" "$mpi" 3 env LD_PRELOAD="$faults" "$LOCKSTEP" "$@"
+    unset LK_FAULT LK_FAULT_RANK LK_FAULT_COUNT
+}
+# short_in_use VERB...: in rank 0, then in rank 2, one allocation of $every fails, and each of the $last ones: the job ends with
+# exit code 71 and leaves nothing of $output. Counts $runs.
+runs=0 last=0 output=""
+short_in_use() {
+    for rank in 0 2; do
+        short_of 0 $rank "$@"
+        exits 0
+        total=$(sed 's/allocations //' counted)
+        [ "$total" -gt 20 ] || fail "only $total allocations were seen"
+        draw "$every"
+        for n in $(seq $((1 + drawn)) "$every" $((total - last))) $(seq $((total - last + 1)) "$total"); do
+            short_of "$n" $rank "$@"
+            command="allocation $n of $total in rank $rank: $command"
+            runs=$((runs + 1))
+            [ $code = 0 ] && continue
+            exits 71
+            grep -qE "no memory|out of memory" err || fail "the message does not say what failed"
+            [ ! -e "$output" ] && [ ! -e "$output.new" ] || fail "something of $output is left"
+        done
+    done
+}
+
 # start COMMAND...: in the background, as $launcher.
 start() {
     command="$*"
