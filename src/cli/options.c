@@ -35,8 +35,10 @@ int cli_fail(const lk_session *session, lk_status status)
 {
     const char *text = usage_failed ? usage_message : lk_error_message();
     int         root = session ? lk_session_is_root(session) : lk_launcher_rank() == 0;
+    if (!session && !root && status == LK_E_NOMEM)
+        fprintf(stderr, "lockstep: %s: rank %d: %s\n", lk_status_text(status), lk_launcher_rank(), text);
     /* Where there is no session yet there is no agreement on who speaks: whoever sees why. */
-    if (!session && (status == LK_E_MPI || status == LK_E_NOMEM)) root = 1;
+    if (!session && status == LK_E_MPI) root = 1;
     if (root && has_place(text))
         fprintf(stderr, "%s\n", text);
     else if (root && status == LK_STOPPED)
