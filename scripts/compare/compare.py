@@ -10,6 +10,7 @@ costs    start-up to the first step, memory, and the loss against seconds since 
 COMPARE_PREFIX in the environment is a command put before each piece, such as one that keeps other users off the machine.
 """
 import argparse
+import datetime
 import functools
 import itertools
 import json
@@ -126,6 +127,13 @@ def core_type(lockstep):
 def lockstep_environment(row):
     core = core_type(row.args.lockstep)
     return {**environment(), "OPENBLAS_CORETYPE": core} if core else environment()
+
+
+@functools.cache
+def commit():
+    """Of the tree that is measured now, "abc1234" or "abc1234-dirty"; None where there is no git."""
+    git = subprocess.run(["git", "describe", "--always", "--dirty", "--exclude=*"], cwd=HERE, capture_output=True, text=True, check=False)
+    return git.stdout.strip() or None
 
 
 def words(command):
@@ -313,7 +321,7 @@ def one_round(row, torch):
     return {"lockstep": mean("samples_per_second", a1, a2), "torch": mean("samples_per_second", b1, b2),
             "free": free["samples_per_second"], "before": a1["sgemm_before"], "after": a2["sgemm_after"],
             "flops": a1["gflops"] * 1e9 / a1["samples_per_second"], "kernels": a1["kernels"], "lanes": a1["lanes"],
-            "core_type": core_type(row.args.lockstep),
+            "core_type": core_type(row.args.lockstep), "commit": commit(), "date": str(datetime.date.today()),
             "phases": a1["phases"], "lockstep_cpu": mean("cpu_seconds_per_sample", a1, a2),
             "torch_cpu": mean("cpu_seconds_per_sample", b1, b2)}
 
@@ -442,7 +450,7 @@ def main():
     rows = [Row(args, name) for name in args.rows]
     if args.piece:
         for row in rows:
-            row.write(args.piece, PIECES[args.piece](row))
+            row.write(args.piece, {**PIECES[args.piece](row), "commit": commit()})
         return
     if core := core_type(args.lockstep):
         print(f"OPENBLAS_CORETYPE={core} for Lockstep: this OpenBLAS does not know the CPU", file=sys.stderr, flush=True)

@@ -1,5 +1,4 @@
 """What compare.py measured, as a Markdown table and two SVG charts: OUT/table.md, OUT/chart.svg, OUT/curves.svg."""
-import datetime
 import os
 import pathlib
 import statistics
@@ -22,6 +21,11 @@ class Result:
         self.rounds, self.discarded = row.read("rounds")["kept"], len(row.read("rounds")["discarded"])
         self.first = row.read("rounds")["torch"]
         self.void = self.losses["difference"] > 1e-4
+
+    def commits(self):
+        """Of all that the tables have of this row, in the order in which it was measured."""
+        pieces = [self.losses, *self.rounds, *([self.costs] if self.costs else [])]
+        return list(dict.fromkeys(piece.get("commit") for piece in pieces))
 
     def median(self, key):
         return statistics.median(entry[key] for entry in self.rounds)
@@ -78,10 +82,16 @@ def cost_table(results):
     return lines
 
 
-def commit():
-    """" (abc1234)" in a checkout, with a plus where it was changed; "" elsewhere."""
-    git = subprocess.run(["git", "describe", "--always", "--dirty=+", "--exclude=*"], cwd=pathlib.Path(__file__).parent, capture_output=True, text=True, check=False)
-    return f" ({git.stdout.strip()})" if git.returncode == 0 else ""
+def commits(results):
+    """What was measured, as the data say: one commit for all, or each with its rows."""
+    rows = {}
+    for r in results:
+        for one in r.commits():
+            rows.setdefault(one or "commit not recorded", []).append(r.title)
+    dirty = "; -dirty: with changes that this commit does not have" if any("-dirty" in one for one in rows) else ""
+    if len(rows) == 1:
+        return "".join(rows) + dirty
+    return "; ".join(f"{one}: {', '.join(titles)}" for one, titles in rows.items()) + dirty
 
 
 def machine(args, results):
@@ -93,7 +103,8 @@ def machine(args, results):
     counts = sorted({len(r.rounds) for r in results})
     cores = sorted({entry["core_type"] for r in some for entry in r.rounds if entry.get("core_type")})
     told = f" by an OpenBLAS that does not know this CPU and was told OPENBLAS_CORETYPE={' or '.join(cores)}" if cores else ""
-    return (f"{args.ranks} cores of {cpu} ({os.uname().machine}), {datetime.date.today()}. {version}{commit()}, kernels "
+    days = sorted({entry.get("date", "date not recorded") for r in some for entry in r.rounds})
+    return (f"{args.ranks} cores of {cpu} ({os.uname().machine}), {' to '.join(sorted({days[0], days[-1]}))}. {version} ({commits(results)}), kernels "
             f"{some[0].rounds[0]['kernels']}; PyTorch {some[0].first['version']} ({some[0].first['capability']}), g++ {compiler}. "
             f"{' to '.join(map(str, sorted({counts[0], counts[-1]})))} rounds a row, medians; "
             f"{sum(r.discarded for r in results)} rounds discarded because the yardstick moved by over 5 % within them. "
