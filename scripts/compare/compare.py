@@ -4,7 +4,8 @@ A row goes through four pieces, each a process of its own that leaves a JSON fil
 losses   Lockstep writes its step-0 checkpoint, PyTorch starts from it; the losses of 20 steps must agree to 1e-4
 search   PyTorch's configurations, one choice after the other; the fastest is the opponent
 rounds   A B F B A: Lockstep with its defaults, PyTorch, Lockstep with lanes = ranks. The yardstick, sgemm on all ranks at the
-         same time, is read when a round begins and ends; a round whose readings differ by over 5 % is discarded and counted
+         same time, is read when a round begins and ends; a round whose readings differ by over 5 % is discarded and counted.
+         The losses with which the opponent began must agree to 1e-4 as well (report.py)
 costs    start-up to the first step, memory, and the loss against seconds since the programs were started
 
 COMPARE_PREFIX in the environment is a command put before each piece, such as one that keeps other users off the machine.
@@ -26,11 +27,12 @@ import threading
 import time
 
 import cores
+import report
+from report import difference
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROWS = ("mlp-128", "mlp-32", "cnn-64", "resnet8-64", "gpt-128-8", "gpt-256-8", "linear-256-128", "linear-4096-128")
 LOSS_STEPS = 20
-AGREEMENT = 1e-4
 STEADY = 0.05  # of the yardstick, within a round
 
 
@@ -217,10 +219,6 @@ def torch_command(row, options, *more):
 
 
 # ---- pieces ----
-
-def difference(ours, theirs):
-    return max(abs(a - b) / abs(b) for a, b in zip(ours, theirs, strict=True))
-
 
 def losses(row):
     """The row's losses in both programs, and how far PyTorch in one process is from PyTorch over DDP: rounding alone.
@@ -461,7 +459,6 @@ def main():
                        args.rounds, "--seconds", args.seconds, "--piece-seconds", args.piece_seconds, *(["--quick"] if args.quick else [])]
             command = [sys.executable, HERE / "compare.py", row.name, "--piece", piece, *options]
             subprocess.run([*shlex.split(os.environ.get("COMPARE_PREFIX", "")), *words(command)], check=True)
-    import report
     report.write(rows, args)
 
 
