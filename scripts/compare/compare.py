@@ -42,7 +42,7 @@ def arguments():
     parser.add_argument("--lockstep", required=True, type=pathlib.Path, help="the program")
     parser.add_argument("--data", required=True, type=pathlib.Path, help="Fashion-MNIST in the plain layout")
     parser.add_argument("--out", required=True, type=pathlib.Path)
-    parser.add_argument("--ranks", type=int, default=len(cores.one_cpu_a_core()), help="default: all cores of this process")
+    parser.add_argument("--ranks", type=int, default=len(cores.cores()), help="default: all cores of this process")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=1, help="of each measurement")
     parser.add_argument("--quick", action="store_true", help="2 rounds of a third of a second: does it run, not how fast")
@@ -150,7 +150,7 @@ def run(command, env=None):
 
 
 def mpirun(row):
-    return ["mpirun", "-q", "-n", row.args.ranks, row.args.lockstep]
+    return [*cores.mpirun(row.args.ranks), row.args.lockstep]
 
 
 def train(row, name, *settings):

@@ -37,7 +37,7 @@ def arguments():
 
 
 def become_a_rank(args):
-    """Returns this process's rank; rank 0 starts the others. One thread and one core each, as mpirun binds Lockstep's."""
+    """Returns this process's rank; rank 0 starts the others. One thread and one core each, the same that Lockstep's rank has."""
     if not args.ddp:
         return 0
     if "RANK" not in os.environ:
@@ -48,8 +48,9 @@ def become_a_rank(args):
             subprocess.Popen([sys.executable, *sys.argv], env={**os.environ, "RANK": str(rank)}, stdin=subprocess.DEVNULL,
                              stdout=subprocess.DEVNULL)
     rank = int(os.environ["RANK"])
-    cpus = cores.one_cpu_a_core()
-    os.sched_setaffinity(0, {cpus[rank % len(cpus)]})
+    found = cores.cores()
+    if args.ranks <= len(found):
+        os.sched_setaffinity(0, found[rank])
     return rank
 
 
