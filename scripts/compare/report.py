@@ -24,7 +24,7 @@ class Result:
     """The figures of a row, medians over its rounds."""
 
     def __init__(self, row):
-        self.name, self.title = row.name, NAMES[row.name]
+        self.name, self.title, self.batch = row.name, NAMES[row.name], row.batch
         self.losses, self.search, self.costs = row.read("losses"), row.read("search"), row.read("costs")
         self.rounds, self.discarded = row.read("rounds")["kept"], len(row.read("rounds")["discarded"])
         self.first = row.read("rounds")["torch"]
@@ -38,6 +38,10 @@ class Result:
     def is_descent(self):
         """Losses of this row are compared under plain gradient descent in the place of its optimizer."""
         return "whole" in self.losses
+
+    def idle(self, ranks):
+        """Ranks without a lane in the default configuration."""
+        return max(0, ranks - self.rounds[0]["lanes"]) if self.rounds else 0
 
     def commits(self):
         """Of all that the tables have of this row, in the order in which it was measured."""
@@ -71,7 +75,7 @@ def numeral(value):
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def speed_table(results):
+def speed_table(results, args):
     lines = ["| | Lockstep, samples/s | PyTorch, samples/s | ratio (least to greatest) | share of yardstick: Lockstep, PyTorch | "
              "lanes = ranks: ratio | first 20 losses differ by | PyTorch's best configuration |",
              "|---|--:|--:|--:|--:|--:|--:|---|"]
@@ -84,7 +88,12 @@ def speed_table(results):
         lines.append(f"| {r.title} | {numeral(r.median('lockstep'))} | {numeral(r.median('torch'))} | {ratio} | "
                      f"{100 * r.share('lockstep'):.0f} %, {100 * r.share('torch'):.0f} % | {r.ratio('free'):.2f} | "
                      f"{r.difference:.0e}{' (1)' if r.is_descent() else ''} | {r.opponent()} |")
-    return lines + [""] + [descent_note(r) for r in results if r.is_descent()]
+    return lines + [""] + [descent_note(r) for r in results if r.is_descent()] + [idle_note(r, args) for r in results if r.idle(args.ranks)]
+
+
+def idle_note(r, args):
+    return (f"{r.title}: {r.idle(args.ranks)} of {args.ranks} ranks compute no gradient in Lockstep's default configuration, whose batch of "
+            f"{r.batch} is cut into {r.rounds[0]['lanes']} lanes; only `lanes = ranks` uses all cores.")
 
 
 def descent_note(r):
@@ -206,7 +215,7 @@ def curves(results):
 def write(rows, args):
     results = [Result(row) for row in rows if row.read("rounds")]
     out = pathlib.Path(args.out)
-    lines = [machine(args, results), "", *speed_table(results), "", *cost_table(results), ""]
+    lines = [machine(args, results), "", *speed_table(results, args), "", *cost_table(results), ""]
     (out / "table.md").write_text("\n".join(lines))
     (out / "chart.svg").write_text(bars(results, args))
     if drawn := curves(results):
