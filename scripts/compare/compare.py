@@ -98,10 +98,10 @@ class Row:
         random = np.random.default_rng(1)
         with h5py.File(self.data, "w") as file:
             if self.kind == "gpt":
-                tokens = random.integers(0, 96, (2048, 129), dtype=np.int32)
+                tokens = random.integers(0, 96, (max(2048, self.batch), 129), dtype=np.int32)
                 file["/train/x"], file["/train/y"] = tokens[:, :-1], tokens[:, 1:]
             else:
-                x = random.standard_normal((8192, int(self.width)), dtype=np.float32)
+                x = random.standard_normal((max(8192, self.batch), int(self.width)), dtype=np.float32)
                 truth = random.standard_normal((int(self.width), 1), dtype=np.float32)
                 file["/train/x"], file["/train/y"] = x, x @ truth / np.float32(int(self.width) ** 0.5)
 
