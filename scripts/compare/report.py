@@ -181,35 +181,57 @@ def bars(results, args):
     return svg(width, height, body)
 
 
+def ticks(low, high):
+    """Three to six round numbers, the first not above low, the last not below high."""
+    for step in (m * 10 ** e for e in range(-4, 7) for m in (1, 2, 2.5, 5)):
+        first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+        if last - first <= 5:
+            return [i * step for i in range(first, max(last, first + 2) + 1)]
+    raise ValueError(f"no ticks from {low} to {high}")
+
+
 def curves(results):
     """Loss against seconds since the program was started, one panel a row that trains on real data."""
     rows = [r for r in results if r.costs and "curves" in r.costs]
     if not rows:
         return None
-    panel, height, left, top, bottom = 330, 300, 52, 62, 46
+    panel, left, top, bottom, height = 330, 56, 88, 330, 370
     colours = {"Lockstep": (BLUE, ""), "PyTorch": ("#c0392b", ""), "PyTorch, eager": ("#c0392b", 'stroke-dasharray="5 3"')}
-    body = []
+    body = [text(20, 22, "Mean training loss of each 20 steps. Both programs run the same number of steps: the faster one is done earlier, and its "
+                 "curve ends there.", 'font-size="12"')]
+    if any(r.name.startswith(("gpt", "linear")) for r in results):
+        body.append(text(20, 38, "GPT-mini and linear regression train on made-up data and have no curve.", 'font-size="12"'))
     for i, r in enumerate(rows):
         lines = r.costs["curves"]
-        x0, last = i * panel + left, max(points[-1][0] for points in lines.values())
-        most = max(loss for points in lines.values() for _, loss in points)
-        sx, sy = (panel - left - 16) / last, (height - top - bottom) / most
-        body.append(text(x0, 20, r.title, 'font-weight="bold"'))
-        for k, (name, points) in enumerate(lines.items()):
+        points = [point for line in lines.values() for point in line]
+        losses = [loss for _, loss in points]
+        xs, ys = ticks(0, max(t for t, _ in points)), ticks(min(losses), max(losses))
+        x0, width = i * panel + left, panel - left - 20
+
+        def x(t):
+            return x0 + t / xs[-1] * width
+
+        def y(loss):
+            return bottom - (loss - ys[0]) / (ys[-1] - ys[0]) * (bottom - top)
+
+        body.append(text(x0, 62, r.title, 'font-weight="bold"'))
+        for tick in xs:
+            body += [f'<path d="M{x(tick):.1f} {bottom} v4" stroke="black"/>',
+                     text(x(tick), bottom + 16, f"{tick:g}", 'text-anchor="middle" font-size="11"')]
+        for tick in ys:
+            body += [f'<path d="M{x0} {y(tick):.1f} h{width}" stroke="#e4e4e4"/>',
+                     text(x0 - 6, y(tick) + 4, f"{tick:g}", 'text-anchor="end" font-size="11"')]
+        body.append(f'<path d="M{x0} {top} V{bottom} h{width}" stroke="black" fill="none"/>')
+        for k, (name, line) in enumerate(lines.items()):
             colour, dash = colours[name]
-            path = " ".join(f"{x0 + t * sx:.1f},{height - bottom - loss * sy:.1f}" for t, loss in points)
+            path = " ".join(f"{x(t):.1f},{y(loss):.1f}" for t, loss in line)
             body += [f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.6" {dash}/>',
-                     f'<line x1="{x0 + 92 * k}" y1="38" x2="{x0 + 92 * k + 18}" y2="38" stroke="{colour}" stroke-width="2" {dash}/>',
-                     text(x0 + 92 * k + 22, 42, name, 'font-size="11"')]
-        body.append(f'<path d="M{x0} {top} V{height - bottom} h{panel - left - 16}" stroke="black" fill="none"/>')
-        for tick in range(0, int(last) + 1, max(1, round(last / 5))):
-            body.append(text(x0 + tick * sx, height - bottom + 16, str(tick), 'text-anchor="middle" font-size="11"'))
-        for tick in range(int(most) + 1):
-            body.append(text(x0 - 6, height - bottom - tick * sy + 4, str(tick), 'text-anchor="end" font-size="11"'))
-        body.append(text(x0 + (panel - left) / 2, height - 10, "seconds since the start of the program", 'text-anchor="middle" font-size="11"'))
-        body.append(text(i * panel + 14, (height - bottom + top) / 2, "training loss",
-                         f'font-size="11" text-anchor="middle" transform="rotate(-90 {i * panel + 14} {(height - bottom + top) / 2})"'))
-    return svg(panel * len(rows) + 10, height, body)
+                     f'<line x1="{x0 + 88 * k}" y1="75" x2="{x0 + 88 * k + 18}" y2="75" stroke="{colour}" stroke-width="2" {dash}/>',
+                     text(x0 + 88 * k + 22, 79, name, 'font-size="11"')]
+        body.append(text(x0 + width / 2, height - 8, "seconds since the start of the program", 'text-anchor="middle" font-size="11"'))
+        body.append(text(i * panel + 16, (bottom + top) / 2, "training loss",
+                         f'font-size="11" text-anchor="middle" transform="rotate(-90 {i * panel + 16} {(bottom + top) / 2})"'))
+    return svg(max(panel * len(rows) + 10, 880), height, body)
 
 
 def write(rows, args):
