@@ -416,7 +416,7 @@ def lockstep_curve(row, steps):
 
 
 def costs(row):
-    found, kept = row.read("search"), (row.read("rounds") or {"kept": []})["kept"]
+    found = row.read("search")
     repeats = 1 if row.args.quick else 3
     best = max(one["rate"] for one in found["tried"])
     steps = max(40, int((0.5 if row.args.quick else 5) * best / row.batch) // 20 * 20)
@@ -427,7 +427,7 @@ def costs(row):
         "memory": {"lockstep": lockstep_memory(row),
                    "torch": torch_memory(row, found["best"]), "ddp": torch_memory(row, ["--ddp", "--bucket-view", "--fused"])},
     }
-    if kept and not row.made:
+    if not row.made:
         result["curves"] = {"Lockstep": lockstep_curve(row, steps),
                             "PyTorch": json.loads(run(torch_command(row, found["best"], "--curve", steps)))}
         if found["eager"] != found["best"]:

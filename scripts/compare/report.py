@@ -11,6 +11,7 @@ NAMES = {"mlp-128": "MLP 784-512-512-10, 128 a rank", "mlp-32": "MLP, 32 a rank"
          "gpt-256-8": "GPT-mini, width 256, 8 a rank", "linear-256-128": "linear regression, 256 columns, 128 a rank",
          "linear-4096-128": "linear regression, 4,096 columns, 128 a rank"}
 AGREEMENT = 1e-4  # of the losses of the first steps
+ROUNDS = 7  # of a row; fewer are told
 BLUE, GREY, LIGHT = "#31688e", "#9a9a9a", "#c9d7e3"
 
 
@@ -26,8 +27,9 @@ class Result:
     def __init__(self, row):
         self.name, self.title, self.batch = row.name, NAMES[row.name], row.batch
         self.losses, self.search, self.costs = row.read("losses"), row.read("search"), row.read("costs")
-        self.rounds, self.discarded = row.read("rounds")["kept"], len(row.read("rounds")["discarded"])
-        self.first = row.read("rounds")["torch"]
+        rounds = row.read("rounds")
+        self.rounds, self.discarded, self.first = rounds["kept"], len(rounds["discarded"]), rounds["torch"]
+        self.measured = self.rounds or rounds["discarded"]
         self.difference = max(self.losses["difference"], self.timed_difference())
         self.void = self.difference > AGREEMENT
 
@@ -62,6 +64,10 @@ class Result:
         """Of the yardstick, the flops being those that the mathematics needs."""
         return statistics.median(entry[key] * entry["flops"] / 1e9 / ((entry["before"] + entry["after"]) / 2) for entry in self.rounds)
 
+    def few(self):
+        n = len(self.rounds)
+        return f"; {n} round{'s' * (n != 1)} kept, {self.discarded} discarded" if n < ROUNDS else ""
+
     def opponent(self):
         options = set(self.search["best"])
         parts = ["DDP, one thread a rank" if "--ddp" in options else "one process, all threads",
@@ -84,20 +90,21 @@ def speed_table(results, args):
             lines.append(f"| {r.title} | no steady round in {r.discarded} | | | | | | |")
             continue
         low, high = r.spread()
-        ratio = "void" if r.void else f"**{r.ratio():.2f}** ({low:.2f} to {high:.2f})"
+        ratio = "void" if r.void else f"**{r.ratio():.2f}** ({low:.2f} to {high:.2f}{r.few()})"
         lines.append(f"| {r.title} | {numeral(r.median('lockstep'))} | {numeral(r.median('torch'))} | {ratio} | "
                      f"{100 * r.share('lockstep'):.0f} %, {100 * r.share('torch'):.0f} % | {r.ratio('free'):.2f} | "
                      f"{r.difference:.0e}{' (1)' if r.is_descent() else ''} | {r.opponent()} |")
-    return lines + [""] + [descent_note(r) for r in results if r.is_descent()] + [idle_note(r, args) for r in results if r.idle(args.ranks)]
+    notes = [descent_note(r) for r in results if r.is_descent()] + [idle_note(r, args) for r in results if r.idle(args.ranks)]
+    return [*lines, *([""] if notes else []), *notes]
 
 
 def idle_note(r, args):
-    return (f"{r.title}: {r.idle(args.ranks)} of {args.ranks} ranks compute no gradient in Lockstep's default configuration, whose batch of "
+    return (f"* {r.title}: {r.idle(args.ranks)} of {args.ranks} ranks compute no gradient in Lockstep's default configuration, whose batch of "
             f"{r.batch} is cut into {r.rounds[0]['lanes']} lanes; only `lanes = ranks` uses all cores.")
 
 
 def descent_note(r):
-    return (f"(1) {r.title}: with plain gradient descent, and batch norm over a lane in both programs. With Adam the losses differ by "
+    return (f"* (1) {r.title}: with plain gradient descent, and batch norm over a lane in both programs. With Adam the losses differ by "
             f"{r.losses['adam']:.0e}, and PyTorch in one process from PyTorch over DDP by {r.losses['rounding']:.0e}: in the first steps "
             "Adam divides by second moments near zero, which makes rounding large. The configuration that is timed has Adam, and "
             "batch norm as PyTorch does it; its losses are not compared.")
@@ -131,14 +138,15 @@ def machine(args, results):
     cpu = next(line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name"))
     version = subprocess.run([args.lockstep, "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
     compiler = subprocess.run(["g++", "-dumpfullversion"], capture_output=True, text=True, check=True).stdout.strip()
-    some = [r for r in results if r.rounds]
-    yardstick = statistics.median((entry["before"] + entry["after"]) / 2 for r in some for entry in r.rounds)
+    entries = [entry for r in results for entry in r.measured]
+    yardstick = statistics.median((entry["before"] + entry["after"]) / 2 for entry in entries)
     counts = sorted({len(r.rounds) for r in results})
-    cores = sorted({entry["core_type"] for r in some for entry in r.rounds if entry.get("core_type")})
+    cores = sorted({entry["core_type"] for entry in entries if entry.get("core_type")})
     told = f" by an OpenBLAS that does not know this CPU and was told OPENBLAS_CORETYPE={' or '.join(cores)}" if cores else ""
-    days = sorted({entry.get("date", "date not recorded") for r in some for entry in r.rounds})
+    days = sorted({entry.get("date", "date not recorded") for entry in entries})
     return (f"{args.ranks} cores of {cpu} ({os.uname().machine}), {' to '.join(sorted({days[0], days[-1]}))}. {version} ({commits(results)}), kernels "
-            f"{some[0].rounds[0]['kernels']}; PyTorch {some[0].first['version']} ({some[0].first['capability']}), g++ {compiler}. "
+            f"{' or '.join(sorted({entry['kernels'] for entry in entries}))}; PyTorch {results[0].first['version']} "
+            f"({results[0].first['capability']}), g++ {compiler}. "
             f"{' to '.join(map(str, sorted({counts[0], counts[-1]})))} rounds a row, medians; "
             f"{sum(r.discarded for r in results)} rounds discarded because the yardstick moved by over 5 % within them. "
             f"Yardstick, {args.ranks} sgemm 1024^3 at the same time{told}: {yardstick:.0f} GF/s (median).")
@@ -158,8 +166,8 @@ def bars(results, args):
     rows = [r for r in results if r.rounds and not r.void]
     left, width, pitch, top = 330, 900, 46, 66
     height = top + pitch * len(rows) + 40
-    scale = (width - left - 120) / max(max(r.spread()[1], r.ratio("free"), 2) for r in rows)
-    version = rows[0].first["version"].split("+")[0]
+    scale = (width - left - 120) / max([2, *(figure for r in rows for figure in (r.spread()[1], r.ratio("free")))])
+    version = results[0].first["version"].split("+")[0]
     body = [text(20, 26, f"Samples per second: Lockstep over PyTorch {version} in its best configuration, same {args.ranks} cores",
                  'font-size="14" font-weight="bold"'),
             f'<rect x="{left}" y="40" width="14" height="12" fill="{BLUE}"/>', text(left + 20, 51, "default configuration"),
@@ -174,7 +182,8 @@ def bars(results, args):
                  f'<rect x="{left}" y="{y + 24}" width="{r.ratio("free") * scale:.1f}" height="8" fill="{LIGHT}"/>',
                  f'<path d="M{left + low * scale:.1f} {y + 11.5} H{left + high * scale:.1f} M{left + low * scale:.1f} {y + 7} v9 '
                  f'M{left + high * scale:.1f} {y + 7} v9" stroke="black" fill="none"/>',
-                 text(left + max(high, r.ratio()) * scale + 8, y + 16, f"{r.ratio():.2f}", 'font-weight="bold"')]
+                 text(left + max(high, r.ratio()) * scale + 8, y + 16, f"{r.ratio():.2f}", 'font-weight="bold"'),
+                 text(left + max(high, r.ratio()) * scale + 46, y + 16, f"{len(r.rounds)} rounds" if r.few() else "", 'font-size="11"')]
     x = left + scale
     body += [f'<line x1="{x:.1f}" y1="{top - 6}" x2="{x:.1f}" y2="{height - 30}" stroke="black" stroke-dasharray="4 3"/>',
              text(x, height - 14, "1 = PyTorch", 'text-anchor="middle"')]
