@@ -43,7 +43,7 @@ def arguments():
     parser.add_argument("--data", required=True, type=pathlib.Path, help="Fashion-MNIST in the plain layout")
     parser.add_argument("--out", required=True, type=pathlib.Path)
     parser.add_argument("--ranks", type=int, default=len(cores.cores()), help="default: all cores of this process")
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=report.ROUNDS)
     parser.add_argument("--seconds", type=float, default=1, help="of each measurement")
     parser.add_argument("--quick", action="store_true", help="2 rounds of a third of a second: does it run, not how fast")
     parser.add_argument("--piece-seconds", type=float, default=120, help="rounds go on in a new piece after this")

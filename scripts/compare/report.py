@@ -82,7 +82,9 @@ def numeral(value):
 
 
 def speed_table(results, args):
-    lines = ["| | Lockstep, samples/s | PyTorch, samples/s | ratio (least to greatest) | share of yardstick: Lockstep, PyTorch | "
+    kernels = sorted({entry["kernels"].split(",")[0] for r in results for entry in r.measured})
+    capability = sorted({r.first["capability"] for r in results})
+    lines = [f"| | Lockstep ({' or '.join(kernels)}), samples/s | PyTorch ({' or '.join(capability)}), samples/s | ratio (least to greatest) | share of yardstick: Lockstep, PyTorch | "
              "lanes = ranks: ratio | first 20 losses differ by | PyTorch's best configuration |",
              "|---|--:|--:|--:|--:|--:|--:|---|"]
     for r in results:
