@@ -1,5 +1,5 @@
 #!/bin/bash
-# check.sh [gcc] [clang] [sanitize] [hdf5] [mpich] [mutants] [fuzz] [oracle] [clean]: what a piece of work passes before it is called done, besides test.sh.
+# check.sh [gcc] [clang] [sanitize] [hdf5] [mpich] [mutants] [fuzz] [oracle] [compare] [clean]: what a piece of work passes before it is called done, besides test.sh.
 #   gcc, clang  everything compiles without a warning
 #   sanitize    unit and MPI tests in a debug build under ASan and UBSan; leaks of the MPI library: tests/support/lsan.supp
 #   hdf5        unit tests of a build against HDF5's parallel flavour (Debian package libhdf5-openmpi-dev)
@@ -8,11 +8,12 @@
 #   mutants     mistakes that would cost the equal bits, made on purpose: the tests see each (scripts/mutants.sh)
 #   fuzz        readers of what others wrote under libFuzzer, LK_FUZZ_SECONDS (60) each (scripts/fuzz.sh)
 #   oracle      tests against numpy, h5py and PyTorch (scripts/venv.sh makes their environment); a skipped one is a failure
+#   compare     all of scripts/compare, two short rounds a row: it runs and leaves its table and charts; not how fast
 #   clean       build and tests as an unprivileged user in a clean Debian root (scripts/clean_build.sh; needs root)
 # Without an argument all of them. Each stage ends with one line; its output is in build-check/<stage>.log.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
-all="gcc clang sanitize hdf5 mpich mutants fuzz oracle clean"
+all="gcc clang sanitize hdf5 mpich mutants fuzz oracle compare clean"
 logs=$PWD/build-check
 mkdir -p "$logs"
 failed=0
@@ -70,6 +71,20 @@ oracle() {
     scripts/venv.sh && scripts/build.sh build -DLK_TESTS=ON && scripts/tabular.sh &&
         ctest --test-dir build -L '^oracle$' -j "$(nproc)" --no-tests=error --output-on-failure && tested &&
         ! grep -q '\*\*\*Skipped' "$logs/oracle.log"
+}
+
+compare() {
+    local out=$logs/compare-out file
+    [ -f data/fashion-mnist/fashion-mnist.h5 ] || [ -d /usr/share/datasets/fashion-mnist ] ||
+        { echo "no Fashion-MNIST here (Debian package dataset-fashion-mnist)"; return 77; }
+    scripts/venv.sh || { echo "no PyTorch here, and scripts/venv.sh could not install it (it needs PyPI)"; return 77; }
+    rm -rf "$out"
+    scripts/compare/run.sh --quick --out "$out" || return 1
+    for file in table.md chart.svg curves.svg; do
+        [ -s "$out/$file" ] || { echo "scripts/compare left no $file"; return 1; }
+    done
+    ! grep '| void |' "$out/table.md" || { echo "losses differ"; return 1; }
+    echo "8 rows, their table and charts"
 }
 
 clean() {

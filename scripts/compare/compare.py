@@ -445,6 +445,7 @@ def is_done(row, piece):
 
 def main():
     args = arguments()
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(args.out / "inductor"))  # PyTorch compiles once, not in every process
     rows = [Row(args, name) for name in args.rows]
     if args.piece:
         for row in rows:

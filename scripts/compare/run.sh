@@ -17,6 +17,5 @@ if [ ! -f "$data" ]; then
     "$tree/build/lockstep" data import idx --train $source/train-images-idx3-ubyte.gz $source/train-labels-idx1-ubyte.gz \
         --test $source/t10k-images-idx3-ubyte.gz $source/t10k-labels-idx1-ubyte.gz -o "$data"
 fi
-export TORCHINDUCTOR_CACHE_DIR=$tree/build/compare/inductor # PyTorch compiles once, not in every process
 exec "$tree/.venv/bin/python" "$tree/scripts/compare/compare.py" --lockstep "$tree/build/lockstep" --data "$data" \
     --out "$tree/build/compare" "$@"
