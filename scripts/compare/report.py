@@ -84,8 +84,8 @@ def numeral(value):
 def speed_table(results, args):
     kernels = sorted({entry["kernels"].split(",")[0] for r in results for entry in r.measured})
     capability = sorted({r.first["capability"] for r in results})
-    lines = [f"| | Lockstep ({' or '.join(kernels)}), samples/s | PyTorch ({' or '.join(capability)}), samples/s | ratio (least to greatest) | share of yardstick: Lockstep, PyTorch | "
-             "lanes = ranks: ratio | first 20 losses differ by | PyTorch's best configuration |",
+    lines = [f"| | Lockstep ({' or '.join(kernels)}), samples/s | PyTorch ({' or '.join(capability)}), samples/s | "
+             "ratio (least to greatest) | share of yardstick: Lockstep, PyTorch | lanes = ranks: ratio | first 20 losses differ by | PyTorch's best configuration |",
              "|---|--:|--:|--:|--:|--:|--:|---|"]
     for r in results:
         if not r.rounds:
@@ -129,11 +129,11 @@ def commits(results):
     rows = {}
     for r in results:
         for one in r.commits():
-            rows.setdefault(one or "commit not recorded", []).append(r.title)
+            rows.setdefault(one or "commit not recorded", []).append(r.name)
     dirty = "; -dirty: with changes that this commit does not have" if any("-dirty" in one for one in rows) else ""
     if len(rows) == 1:
         return "".join(rows) + dirty
-    return "; ".join(f"{one}: {', '.join(titles)}" for one, titles in rows.items()) + dirty
+    return "; ".join(f"{one}: {' '.join(names)}" for one, names in rows.items()) + dirty
 
 
 def machine(args, results):
@@ -146,8 +146,8 @@ def machine(args, results):
     cores = sorted({entry["core_type"] for entry in entries if entry.get("core_type")})
     told = f" by an OpenBLAS that does not know this CPU and was told OPENBLAS_CORETYPE={' or '.join(cores)}" if cores else ""
     days = sorted({entry.get("date", "date not recorded") for entry in entries})
-    return (f"{args.ranks} cores of {cpu} ({os.uname().machine}), {' to '.join(sorted({days[0], days[-1]}))}. {version} ({commits(results)}), kernels "
-            f"{' or '.join(sorted({entry['kernels'] for entry in entries}))}; PyTorch {results[0].first['version']} "
+    return (f"{args.ranks} cores of {cpu} ({os.uname().machine}), {' to '.join(sorted({days[0], days[-1]}))}. "
+            f"{version} ({commits(results)}), kernels {' or '.join(sorted({entry['kernels'] for entry in entries}))}; PyTorch {results[0].first['version']} "
             f"({results[0].first['capability']}), g++ {compiler}. "
             f"{' to '.join(map(str, sorted({counts[0], counts[-1]})))} rounds a row, medians; "
             f"{sum(r.discarded for r in results)} rounds discarded because the yardstick moved by over 5 % within them. "
