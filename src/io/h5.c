@@ -101,15 +101,20 @@ static lk_status cannot_open(const char *path, int error)
     return lk_fail(status, "cannot read %s: %s", path, lk_file_reason(error));
 }
 
+static lk_status check_kind(const char *path)
+{
+    struct stat info;
+    if (stat(path, &info) != 0) return cannot_open(path, errno);
+    if (!S_ISREG(info.st_mode)) return lk_fail(LK_E_DATA, "%s is not a file", path);
+    return LK_OK;
+}
+
 /* HDF5 takes a file that it may not read, or that the disk does not give, for one that is no HDF5 file. */
 static lk_status probe(const char *path)
 {
-    lk_status   st = LK_OK;
-    struct stat info;
-    char        first;
-    if (stat(path, &info) != 0) return cannot_open(path, errno);
-    if (!S_ISREG(info.st_mode)) return lk_fail(LK_E_DATA, "%s is not a file", path);
-    int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    lk_status st = LK_OK;
+    char      first;
+    int       file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (file < 0 || (pread(file, &first, 1, 0) < 0 && errno != EINTR)) st = cannot_open(path, errno);
     if (file >= 0) close(file);
     return st;
@@ -120,7 +125,7 @@ lk_status lk_h5_open(const char *path, lk_h5 **out)
     lk_status st = LK_OK;
     lk_h5    *file = NULL;
     *out = NULL;
-    LK_TRY(probe(path));
+    LK_TRY(check_kind(path));
     LK_TRY(handle(path, &file));
     lk_h5_lock();
     file->access = H5Pcreate(H5P_FILE_ACCESS);
@@ -129,7 +134,7 @@ lk_status lk_h5_open(const char *path, lk_h5 **out)
     H5Pset_file_locking(file->access, false, true);
 #endif
     file->file = H5Fopen(path, H5F_ACC_RDONLY, file->access);
-    if (file->file < 0)
+    if (file->file < 0 && (st = probe(path)) == LK_OK) /* only now: most files are opened once */
         st = lk_h5_fail(file, LK_E_DATA, "not an HDF5 file, or one that is cut short or damaged");
     lk_h5_unlock();
     if (st == LK_OK) {

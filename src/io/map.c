@@ -72,12 +72,18 @@ static bool guard(void)
     return sigaction(SIGBUS, &action, NULL) == 0;
 }
 
-/* [offset, offset + size) of `file` in a free place; under the lock. */
-static lk_map *place(int file, int64_t offset, int64_t size)
+static lk_map *free_place(void)
 {
     lk_map *map = maps;
     while (map < maps + MAPS_MOST && atomic_load(&map->pages)) map++;
-    if (map == maps + MAPS_MOST || !guard()) return NULL;
+    return map < maps + MAPS_MOST ? map : NULL;
+}
+
+/* [offset, offset + size) of `file` in a free place; under the lock. */
+static lk_map *place(int file, int64_t offset, int64_t size)
+{
+    lk_map *map = free_place();
+    if (!map || !guard()) return NULL;
     map->offset = (size_t)offset % page;
     size_t whole = map->offset + (size_t)size;
     char  *pages = mmap(NULL, whole, PROT_READ, MAP_SHARED, file, (off_t)(offset - (int64_t)map->offset));
@@ -92,7 +98,8 @@ lk_map *lk_map_open(const char *path, int64_t offset, int64_t size)
 {
     struct stat info;
     lk_map     *map = NULL;
-    int         file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (!free_place()) return NULL; /* of many files most find none: those are not opened for nothing */
+    int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (file < 0) return NULL;
     if (size > 0 && offset >= 0 && fstat(file, &info) == 0 && S_ISREG(info.st_mode) &&
         (int64_t)info.st_size - offset >= size) {
