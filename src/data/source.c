@@ -19,8 +19,6 @@ int64_t lk_column_resident_bytes = (int64_t)8 << 20;
 int64_t lk_column_map_bytes = (int64_t)1 << 30;
 int64_t lk_column_cache_bytes = (int64_t)64 << 20;
 
-enum { HANDLES_OPEN_MOST = 96 };
-
 static const int64_t BLOCK_BYTES = (int64_t)1 << 20;       /* of a box where the file names no chunks */
 static const int64_t BLOCK_BYTES_MOST = (int64_t)64 << 20; /* a larger chunk is read row by row */
 
@@ -81,9 +79,13 @@ void lk_files_clear(lk_files *files)
 
 /* ---- handles ---- */
 
-static void close_handle(lk_handles *handles, lk_handle *handle)
+static bool is_open(const lk_handle *handle)
 {
-    if (handle->h5 || handle->fd >= 0) handles->n_open--;
+    return handle->h5 || handle->fd >= 0;
+}
+
+static void close_handle(lk_handle *handle)
+{
     lk_h5_abandon(&handle->h5);
     if (handle->fd >= 0) close(handle->fd);
     handle->fd = -1;
@@ -101,9 +103,18 @@ lk_status lk_handles_init(lk_handles *handles, const lk_files *files)
 
 void lk_handles_clear(lk_handles *handles)
 {
-    for (int i = 0; i < handles->n; i++) close_handle(handles, &handles->handle[i]);
+    for (int i = 0; i < handles->n_open; i++) close_handle(&handles->handle[handles->open[i]]);
     lk_free(&handles->handle);
     *handles = (lk_handles){0};
+}
+
+static void close_oldest(lk_handles *handles)
+{
+    int oldest = 0;
+    for (int i = 1; i < handles->n_open; i++)
+        if (handles->handle[handles->open[i]].used < handles->handle[handles->open[oldest]].used) oldest = i;
+    close_handle(&handles->handle[handles->open[oldest]]);
+    handles->open[oldest] = handles->open[--handles->n_open];
 }
 
 /* The handle of a file that is about to be used; makes room if too many are open. */
@@ -111,16 +122,13 @@ static lk_handle *use_handle(lk_handles *handles, int file)
 {
     lk_handle *handle = &handles->handle[file];
     handle->used = ++handles->clock;
-    if (handle->h5 || handle->fd >= 0) return handle;
-    if (handles->n_open >= HANDLES_OPEN_MOST) {
-        lk_handle *oldest = NULL;
-        for (int i = 0; i < handles->n; i++) {
-            lk_handle *h = &handles->handle[i];
-            if ((h->h5 || h->fd >= 0) && (!oldest || h->used < oldest->used)) oldest = h;
-        }
-        close_handle(handles, oldest);
-    }
+    if (!is_open(handle) && handles->n_open == LK_HANDLES_OPEN_MOST) close_oldest(handles);
     return handle;
+}
+
+static void note_opened(lk_handles *handles, int file)
+{
+    handles->open[handles->n_open++] = file;
 }
 
 /* A file that the importers know, where HDF5 was expected. */
@@ -137,10 +145,10 @@ lk_status lk_handles_h5(lk_handles *handles, int file, lk_h5 **out)
 {
     lk_handle *handle = use_handle(handles, file);
     if (!handle->h5) {
-        bool      fresh = handle->fd < 0;
+        bool      fresh = !is_open(handle);
         lk_status st = lk_h5_open(handles->files->path[file], &handle->h5);
         if (st != LK_OK) return name_importer(handles->files->path[file], st);
-        handles->n_open += fresh;
+        if (fresh) note_opened(handles, file);
     }
     *out = handle->h5;
     return LK_OK;
@@ -152,9 +160,10 @@ lk_status lk_handles_pread(lk_handles *handles, int file, int64_t offset, size_t
     lk_handle  *handle = use_handle(handles, file);
     const char *path = handles->files->path[file];
     if (handle->fd < 0) {
+        bool fresh = !is_open(handle);
         handle->fd = open(path, O_RDONLY | O_CLOEXEC);
         LK_CHECK(handle->fd >= 0, lk_file_blame(errno), "%s: %s", path, lk_file_reason(errno));
-        handles->n_open += handle->h5 == NULL;
+        if (fresh) note_opened(handles, file);
     }
     for (size_t done_bytes = 0; done_bytes < size;) {
         ssize_t n = pread(handle->fd, (char *)out + done_bytes, size - done_bytes,

@@ -31,6 +31,7 @@ lk_status lk_files_add(lk_files *files, const char *path, int *number);
 void      lk_files_clear(lk_files *files);
 
 /** Open files of one thread; beyond a bound the one used longest ago is closed. */
+enum { LK_HANDLES_OPEN_MOST = 96 };
 typedef struct lk_handle {
     lk_h5  *h5; /* owned; NULL: not open */
     int     fd; /* -1: not open */
@@ -40,6 +41,7 @@ typedef struct lk_handles {
     const lk_files *files;  /* borrowed */
     lk_handle      *handle; /* owned [n] */
     int             n, n_open;
+    int             open[LK_HANDLES_OPEN_MOST]; /* [n_open]: files that are open, in no order */
     int64_t         clock;
     int64_t         bytes; /* taken from files so far */
 } lk_handles;
