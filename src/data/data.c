@@ -47,21 +47,28 @@ static int by_origin(const void *a, const void *b)
     return (x->address > y->address) - (x->address < y->address);
 }
 
-static lk_status find_origin(const lk_files *files, const lk_part *part, origin *out)
+/* By `inode` as a colleague may have seen it, on a host that numbers devices in another way; NULL: exactly. */
+static lk_status find_origin(const lk_files *files, const lk_catalogue *inodes, const lk_part *part,
+                             origin *out)
 {
     struct stat file;
+    *out = (origin){0, lk_catalogue_inode(inodes, part->file), part->info.address, part};
+    if (out->inode) return LK_OK;
     if (stat(files->path[part->file], &file) != 0)
         return lk_fail(LK_E_DATA, "%s: %s", files->path[part->file], strerror(errno));
-    *out = (origin){file.st_dev, file.st_ino, part->info.address, part};
+    out->inode = file.st_ino;
+    if (!inodes) out->device = file.st_dev;
     return LK_OK;
 }
 
 /* Sorted; a dataset that a column meets twice would be learnt twice. None of one that is linked into every place. */
-static lk_status column_origins(const char *label, const lk_column *column, origin *out, int *n)
+static lk_status column_origins(const char *label, const lk_column *column, const lk_catalogue *inodes,
+                                origin *out, int *n)
 {
     lk_status st = LK_OK;
     *n = column->n_parts;
-    for (int i = 0; i < column->n_parts; i++) LK_TRY(find_origin(column->files, &column->part[i], &out[i]));
+    for (int i = 0; i < column->n_parts; i++)
+        LK_TRY(find_origin(column->files, inodes, &column->part[i], &out[i]));
     qsort(out, (size_t)column->n_parts, sizeof *out, by_origin);
     if (column->sample_axis < 0 && *n > 1 && by_origin(&out[0], &out[*n - 1]) == 0) {
         *n = 0;
@@ -87,7 +94,8 @@ static bool has_sample_axis(const lk_set *set)
 }
 
 /* The datasets that hold the samples of a set; what serves all samples of a place alike may be shared. */
-static lk_status find_origins(const char *label, const lk_set *set, origin **out, int *n)
+static lk_status find_origins(const char *label, const lk_set *set, const lk_catalogue *inodes, origin **out,
+                              int *n)
 {
     lk_status st = LK_OK;
     int       most = 1, found = 0;
@@ -102,7 +110,7 @@ static lk_status find_origins(const char *label, const lk_set *set, origin **out
         const lk_source *source = i < set->n_inputs ? &set->input[i] : &set->target[i - set->n_inputs];
         for (int k = 0; k < source->n_columns && !source->own_files; k++) {
             if (along_axis && source->column[k].sample_axis < 0) continue;
-            LK_TRY(column_origins(label, &source->column[k], *out + *n, &found));
+            LK_TRY(column_origins(label, &source->column[k], inodes, *out + *n, &found));
             *n += found;
         }
     }
@@ -112,14 +120,14 @@ done:
 }
 
 /* Samples that the model was trained on say nothing about new ones. */
-static lk_status no_overlap(const lk_data *data)
+static lk_status no_overlap_by(const lk_data *data, const lk_catalogue *inodes)
 {
     lk_status st = LK_OK;
     origin   *set[LK_SPLITS] = {NULL};
     int       n[LK_SPLITS] = {0};
     for (int s = 0; s < LK_SPLITS; s++) {
         if (!data->split[s].set) continue;
-        LK_TRY(find_origins(labels[s], &data->set[s], &set[s], &n[s]));
+        LK_TRY(find_origins(labels[s], &data->set[s], inodes, &set[s], &n[s]));
         for (int i = 0; s != LK_SPLIT_TRAIN && i < n[s]; i++)
             LK_CHECK(
                 !bsearch(&set[s][i], set[LK_SPLIT_TRAIN], (size_t)n[LK_SPLIT_TRAIN], sizeof(origin),
@@ -133,6 +141,13 @@ static lk_status no_overlap(const lk_data *data)
 done:
     for (int s = 0; s < LK_SPLITS; s++) lk_free(&set[s]);
     return st;
+}
+
+/* Files are asked for their devices only where inodes are equal: there may be very many. */
+static lk_status no_overlap(const lk_data *data)
+{
+    lk_status st = no_overlap_by(data, data->handles.catalogue);
+    return st == LK_E_CONFIG ? no_overlap_by(data, NULL) : st;
 }
 
 /* Where a row goes depends on the seed and its index alone: u in [0, 1), test first, then validation. */
@@ -268,32 +283,50 @@ done:
 }
 
 /* Rows of every split in the codes of the recipe; splits that share a set share this too. */
-static lk_status map_tables(lk_data *data, lk_handles *handles)
+static lk_status map_tables(lk_data *data, bool checked, lk_handles *handles)
 {
     lk_status st = LK_OK;
     for (int s = 0; s < LK_SPLITS; s++)
         for (int i = 0; i < data->set[s].n_inputs; i++)
-            LK_TRY(lk_table_map(&data->transform->input[i], &data->set[s].input[i], handles));
+            LK_TRY(lk_table_map(&data->transform->input[i], &data->set[s].input[i], checked, handles));
 done:
     return st;
 }
 
 /* ---- life ---- */
 
-static lk_status find_data(const lk_data_options *options, uint64_t seed, bool fingerprints, lk_data **out)
+/* Names alone: no file is opened. */
+static lk_status list_data(const lk_data_options *options, lk_data **out, lk_catalogue *catalogue)
 {
     lk_status st = LK_OK;
     lk_data  *data = NULL;
-    LK_TRY(LK_ALLOC(1, &data));
+    LK_TRY(LK_ALLOC(1, out));
+    data = *out;
     data->options = options;
     lk_schema_init(&data->schema, options);
     LK_TRY(find_files(data, options));
     LK_TRY(lk_handles_init(&data->handles, &data->files));
+    for (int i = 0; i < LK_SPLITS; i++)
+        if (data->split[i].set) LK_TRY(lk_set_want(&data->set[i], &data->schema, false, catalogue));
+done:
+    return st;
+}
+
+lk_status lk_data_find(const lk_data_options *options, uint64_t seed, const lk_share *share,
+                       bool fingerprints, lk_data **out)
+{
+    lk_catalogue catalogue = {0};
+    lk_data     *data = NULL;
+    lk_status    st = list_data(options, &data, &catalogue);
+    LK_TRY(lk_catalogue_learn(&catalogue, data ? &data->handles : NULL, share, st, fingerprints));
+    data->handles.catalogue = &catalogue;
     LK_TRY(open_sets(data));
     LK_TRY(no_overlap(data));
     LK_TRY(take_fractions(data, options, seed));
     if (fingerprints) LK_TRY(lk_data_fingerprints(data, &data->handles));
+    data->handles.catalogue = NULL;
 done:
+    lk_catalogue_clear(&catalogue);
     if (st != LK_OK) lk_data_close(&data);
     *out = data;
     return st;
@@ -309,15 +342,10 @@ static lk_status use_data(lk_data *data, const lk_transform *known, const lk_dat
         LK_TRY(fit(data, stop));
     for (int i = 0; i < LK_SPLITS; i++)
         if (data->split[i].set) LK_TRY(check_set(data, i, !checked, &data->handles));
-    LK_TRY(map_tables(data, &data->handles));
+    LK_TRY(map_tables(data, checked, &data->handles));
 done:
     lk_handles_clear(&data->handles);
     return st;
-}
-
-lk_status lk_data_find(const lk_data_options *options, uint64_t seed, lk_data **out)
-{
-    return find_data(options, seed, true, out);
 }
 
 lk_status lk_data_use(lk_data *data, const lk_transform *known, const lk_data_stop *stop)
@@ -325,25 +353,18 @@ lk_status lk_data_use(lk_data *data, const lk_transform *known, const lk_data_st
     return use_data(data, known, stop, false);
 }
 
-static lk_status open_data(const lk_data_options *options, uint64_t seed, const lk_transform *known,
-                           bool checked, lk_data **out)
+lk_status lk_data_use_checked(lk_data *data, const lk_transform *known)
 {
-    lk_status st = find_data(options, seed, !checked, out);
-    if (st == LK_OK) st = use_data(*out, known, NULL, checked);
-    if (st != LK_OK) lk_data_close(out);
-    return st;
+    return use_data(data, known, NULL, true);
 }
 
 lk_status lk_data_open(const lk_data_options *options, uint64_t seed, const lk_transform *known,
                        lk_data **out)
 {
-    return open_data(options, seed, known, false, out);
-}
-
-lk_status lk_data_open_checked(const lk_data_options *options, uint64_t seed, const lk_transform *known,
-                               lk_data **out)
-{
-    return open_data(options, seed, known, true, out);
+    lk_status st = lk_data_find(options, seed, NULL, true, out);
+    if (st == LK_OK) st = lk_data_use(*out, known, NULL);
+    if (st != LK_OK) lk_data_close(out);
+    return st;
 }
 
 void lk_data_close(lk_data **data)

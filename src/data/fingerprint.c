@@ -1,4 +1,5 @@
-/* A short name for the data of a split: what changes the data very likely changes it. */
+#include "data/fingerprint.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -7,30 +8,53 @@
 #include <xxhash.h>
 
 #include "core/str.h"
+#include "data/catalogue.h"
 #include "data/decode.h"
 #include "data/set.h"
 
-enum { BLOCKS = 16, BLOCK_BYTES = 4096 };
+enum { BLOCK_BYTES = 4096 };
 
-static void hex_of(const void *bytes, size_t size, char hex[33])
+static void print_hash(uint64_t high, uint64_t low, char hex[33])
 {
-    XXH128_hash_t hash = XXH3_128bits(bytes, size);
-    snprintf(hex, 33, "%016llx%016llx", (unsigned long long)hash.high64, (unsigned long long)hash.low64);
+    snprintf(hex, 33, "%016llx%016llx", (unsigned long long)high, (unsigned long long)low);
 }
 
-/* Size and evenly spread blocks. The folder does not count: moved data is the same data. */
-static lk_status describe_file(lk_handles *handles, int file, lk_str *text)
+lk_status lk_sample_take(lk_handles *handles, int file, lk_sample *out)
 {
     lk_status   st = LK_OK;
-    const char *path = handles->files->path[file], *slash = strrchr(path, '/');
+    const char *path = handles->files->path[file];
     struct stat info;
-    char        block[BLOCK_BYTES], hex[33];
+    char        block[BLOCK_BYTES];
+    *out = (lk_sample){0};
     LK_CHECK(stat(path, &info) == 0, LK_E_DATA, "%s is not there any more", path);
-    lk_str_printf(text, "%s %lld\n", slash ? slash + 1 : path, (long long)info.st_size);
+    out->size = info.st_size;
     int64_t size = info.st_size < BLOCK_BYTES ? info.st_size : BLOCK_BYTES, last = info.st_size - size;
-    for (int64_t i = 0; i < BLOCKS; i++) {
-        LK_TRY(lk_handles_pread(handles, file, last / (BLOCKS - 1) * i, (size_t)size, block));
-        hex_of(block, (size_t)size, hex);
+    for (int64_t i = 0; i < LK_SAMPLE_BLOCKS; i++) {
+        LK_TRY(lk_handles_pread(handles, file, last / (LK_SAMPLE_BLOCKS - 1) * i, (size_t)size, block));
+        XXH128_hash_t hash = XXH3_128bits(block, (size_t)size);
+        out->high[i] = hash.high64;
+        out->low[i] = hash.low64;
+    }
+    out->taken = true;
+done:
+    return st;
+}
+
+/* The folder does not count: moved data is the same data. */
+static lk_status describe_file(lk_handles *handles, int file, lk_str *text)
+{
+    lk_status        st = LK_OK;
+    lk_sample        own;
+    const lk_sample *sample = lk_catalogue_sample(handles->catalogue, file);
+    const char      *path = handles->files->path[file], *slash = strrchr(path, '/');
+    char             hex[33];
+    if (!sample) {
+        LK_TRY(lk_sample_take(handles, file, &own));
+        sample = &own;
+    }
+    lk_str_printf(text, "%s %lld\n", slash ? slash + 1 : path, (long long)sample->size);
+    for (int i = 0; i < LK_SAMPLE_BLOCKS; i++) {
+        print_hash(sample->high[i], sample->low[i], hex);
         lk_str_printf(text, "%s\n", hex);
     }
 done:
@@ -76,7 +100,8 @@ lk_status lk_data_fingerprints(lk_data *data, lk_handles *handles)
         lk_str_init(&text);
         LK_TRY(describe_set(data->split[i].set, handles, &text));
         LK_CHECK(!text.failed, LK_E_NOMEM, "no memory to describe the data");
-        hex_of(lk_str_text(&text), strlen(lk_str_text(&text)), data->split[i].fingerprint);
+        XXH128_hash_t hash = XXH3_128bits(lk_str_text(&text), strlen(lk_str_text(&text)));
+        print_hash(hash.high64, hash.low64, data->split[i].fingerprint);
     }
 done:
     lk_str_clear(&text);

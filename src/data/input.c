@@ -49,15 +49,6 @@ done:
     return st;
 }
 
-static lk_status open_h5(lk_data *data, lk_handles *handles)
-{
-    lk_status st = LK_OK;
-    LK_TRY(name_dataset(data, handles));
-    LK_TRY(lk_set_open(&data->set[LK_SPLIT_TEST], &data->schema, handles, true));
-done:
-    return st;
-}
-
 /* ---- NPY ---- */
 
 static lk_status open_npy(lk_data *data, int file, lk_set *set)
@@ -282,7 +273,7 @@ static lk_status check_input(lk_data *data, bool raw, lk_handles *handles)
              "the model takes %d inputs, the configuration names %d", t->n_inputs, set->n_inputs);
     for (int i = 0; i < set->n_inputs; i++) {
         LK_TRY(lk_recipe_matches(&t->input[i], &set->input[i]));
-        if (!raw) LK_TRY(lk_table_map(&t->input[i], &set->input[i], handles));
+        if (!raw) LK_TRY(lk_table_map(&t->input[i], &set->input[i], false, handles));
     }
     for (int i = 0; i < set->n_targets && i < t->n_targets; i++) {
         LK_TRY(lk_recipe_matches(&t->target[i], &set->target[i]));
@@ -292,33 +283,50 @@ done:
     return st;
 }
 
-lk_status lk_data_open_input(const char *input, const lk_data_options *options, const lk_transform *known,
-                             lk_data **out)
+/* Names, and what a name means; of an HDF5 file what is wanted of it. */
+static lk_status list_input(const char *input, const lk_data_options *options, const lk_transform *known,
+                            bool single, lk_data **out, lk_catalogue *catalogue)
 {
     lk_status        st = LK_OK;
     lk_data         *data = NULL;
-    lk_handles       handles = {0};
     lk_split_options split = {.files = &input, .n_files = 1};
-    lk_set          *set = NULL;
-    bool             csv = ends_with(input, ".csv"), npy = ends_with(input, ".npy");
-    LK_TRY(LK_ALLOC(1, &data));
+    LK_TRY(LK_ALLOC(1, out));
+    data = *out;
     data->options = options;
     data->transform = known;
-    set = &data->set[LK_SPLIT_TEST];
+    lk_set *set = &data->set[LK_SPLIT_TEST];
     lk_schema_init(&data->schema, options);
     /* The name comes from the command line: relative to where the user stands. */
     LK_TRY(lk_set_find(set, input, &data->schema, &split, NULL, options->base, &data->files));
     data->split[LK_SPLIT_TEST].set = set;
-    LK_TRY(lk_handles_init(&handles, &data->files));
+    LK_TRY(lk_handles_init(&data->handles, &data->files));
+    if (single) goto done;
+    LK_TRY(name_dataset(data, &data->handles));
+    LK_TRY(lk_set_want(set, &data->schema, true, catalogue));
+done:
+    return st;
+}
+
+lk_status lk_data_open_input(const char *input, const lk_data_options *options, const lk_transform *known,
+                             const lk_share *share, lk_data **out)
+{
+    lk_catalogue catalogue = {0};
+    lk_data     *data = NULL;
+    bool         csv = ends_with(input, ".csv"), npy = ends_with(input, ".npy");
+    lk_status    st = list_input(input, options, known, csv || npy, &data, &catalogue);
+    if (!csv && !npy) st = lk_catalogue_learn(&catalogue, data ? &data->handles : NULL, share, st, false);
+    LK_TRY(st);
+    lk_set *set = &data->set[LK_SPLIT_TEST];
+    data->handles.catalogue = &catalogue;
     if (csv || npy)
         LK_TRY(open_single(data, csv));
     else
-        LK_TRY(open_h5(data, &handles));
+        LK_TRY(lk_set_open(set, &data->schema, &data->handles, true));
     data->split[LK_SPLIT_TEST].n = set->n;
-    LK_TRY(check_input(data, csv || npy, &handles));
-    LK_TRY(lk_data_fingerprints(data, &handles));
+    LK_TRY(check_input(data, csv || npy, &data->handles));
 done:
-    lk_handles_clear(&handles);
+    if (data) lk_handles_clear(&data->handles);
+    lk_catalogue_clear(&catalogue);
     if (st != LK_OK) lk_data_close(&data);
     *out = data;
     return st;

@@ -167,6 +167,42 @@ done:
     return st;
 }
 
+/* ---- want ---- */
+
+static const lk_places *places_of(const lk_set *set, int field)
+{
+    return set->own[field].n ? &set->own[field] : &set->places;
+}
+
+static lk_status want_column(const lk_places *places, const char *dataset, bool optional,
+                             lk_catalogue *catalogue)
+{
+    lk_status st = LK_OK;
+    lk_want   want = {.column = catalogue->n_columns, .optional = optional};
+    for (int i = 0; i < places->n; i++) {
+        want.file = places->number[i];
+        LK_TRY(lk_place_dataset(places, i, dataset, &want.dataset));
+        LK_TRY(lk_catalogue_want(catalogue, &want));
+    }
+done:
+    return st;
+}
+
+lk_status lk_set_want(const lk_set *set, const lk_schema *schema, bool for_input, lk_catalogue *catalogue)
+{
+    lk_status st = LK_OK;
+    for (int i = 0; i < schema->n_inputs + schema->n_targets; i++) {
+        const lk_field_options *field =
+            i < schema->n_inputs ? &schema->input[i] : &schema->target[i - schema->n_inputs];
+        for (int k = 0; k < field->n_datasets; k++)
+            LK_TRY(want_column(places_of(set, i), field->datasets[k].path, for_input && i >= schema->n_inputs,
+                               catalogue));
+    }
+    if (schema->plain) LK_TRY(want_column(&set->places, "w", true, catalogue));
+done:
+    return st;
+}
+
 /* ---- open ---- */
 
 static lk_status missing_x(const lk_set *set, const char *file, const char *dataset)
@@ -186,6 +222,11 @@ static lk_status has_dataset(lk_handles *handles, const lk_places *places, const
     lk_h5    *h5 = NULL;
     char     *path = NULL;
     LK_TRY(lk_place_dataset(places, 0, dataset, &path));
+    const lk_facts *known = lk_catalogue_facts(handles->catalogue, places->number[0], path);
+    if (known) {
+        *found = known->state == LK_FACTS_KNOWN;
+        goto done;
+    }
     LK_TRY(lk_handles_h5(handles, places->number[0], &h5));
     *found = lk_h5_exists(h5, path);
 done:
@@ -219,23 +260,15 @@ done:
     return st;
 }
 
-static lk_status open_field(lk_set *set, const lk_field_options *field, int place, lk_handles *handles,
-                            lk_source *source)
-{
-    const lk_places *own = &set->own[place];
-    return lk_source_open(handles, own->n ? own : &set->places, field, source);
-}
-
 /* Targets of a file given to predict: there or not, as a whole. */
 static lk_status probe_targets(lk_set *set, const lk_schema *schema, lk_handles *handles)
 {
     lk_status st = LK_OK;
     for (int i = 0; i < schema->n_targets; i++)
         for (int k = 0; k < schema->target[i].n_datasets; k++) {
-            const lk_places *own = &set->own[schema->n_inputs + i];
-            bool             found = false;
-            LK_TRY(has_dataset(handles, own->n ? own : &set->places, schema->target[i].datasets[k].path,
-                               &found));
+            bool found = false;
+            LK_TRY(has_dataset(handles, places_of(set, schema->n_inputs + i),
+                               schema->target[i].datasets[k].path, &found));
             if (!found) set->n_targets = 0;
         }
 done:
@@ -251,9 +284,10 @@ lk_status lk_set_open(lk_set *set, const lk_schema *schema, lk_handles *handles,
     else if (for_input)
         LK_TRY(probe_targets(set, schema, handles));
     for (int i = 0; i < set->n_inputs; i++)
-        LK_TRY(open_field(set, &schema->input[i], i, handles, &set->input[i]));
+        LK_TRY(lk_source_open(handles, places_of(set, i), &schema->input[i], &set->input[i]));
     for (int i = 0; i < set->n_targets; i++)
-        LK_TRY(open_field(set, &schema->target[i], schema->n_inputs + i, handles, &set->target[i]));
+        LK_TRY(lk_source_open(handles, places_of(set, schema->n_inputs + i), &schema->target[i],
+                              &set->target[i]));
     LK_TRY(lk_set_join(set));
 done:
     return st;

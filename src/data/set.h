@@ -2,6 +2,7 @@
 #ifndef LK_DATA_SET_H
 #define LK_DATA_SET_H
 
+#include "data/catalogue.h"
 #include "data/data_internal.h"
 #include "data/field.h"
 #include "data/subset.h"
@@ -36,6 +37,8 @@ lk_status lk_set_find(lk_set *set, const char *label, const lk_schema *schema, c
 /** Paths and globs to places: relative to base, globs expanded, sorted by name. */
 lk_status lk_places_find(const char *label, const char *const *names, int n, const char *base,
                          lk_files *files, lk_places *out);
+/** All datasets of all fields, for the catalogue to learn. */
+lk_status lk_set_want(const lk_set *set, const lk_schema *schema, bool for_input, lk_catalogue *catalogue);
 /** Opens all fields; targets and weights may be missing if `for_input`. */
 lk_status lk_set_open(lk_set *set, const lk_schema *schema, lk_handles *handles, bool for_input);
 /** Agrees on the number of rows once all sources are there. */

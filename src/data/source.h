@@ -38,12 +38,14 @@ typedef struct lk_handle {
     int64_t used;
 } lk_handle;
 typedef struct lk_handles {
-    const lk_files *files;  /* borrowed */
-    lk_handle      *handle; /* owned [n] */
-    int             n, n_open;
-    int             open[LK_HANDLES_OPEN_MOST]; /* [n_open]: files that are open, in no order */
-    int64_t         clock;
-    int64_t         bytes; /* taken from files so far */
+    const lk_files            *files;     /* borrowed */
+    const struct lk_catalogue *catalogue; /* borrowed: what is known of them already, or NULL */
+    lk_handle                 *handle;    /* owned [n] */
+    int                        n, n_open;
+    int                        open[LK_HANDLES_OPEN_MOST]; /* [n_open]: files that are open, in no order */
+    int64_t                    clock;
+    int64_t                    n_opened; /* files opened so far, one as often as it was */
+    int64_t                    bytes;    /* taken from files so far */
 } lk_handles;
 
 lk_status lk_handles_init(lk_handles *handles, const lk_files *files);

@@ -9,6 +9,7 @@
 #define LK_DATA_STREAM_H
 
 #include "core/batch.h"
+#include "data/share.h"
 #include "data/transform.h"
 
 typedef enum lk_normalise {
@@ -92,15 +93,16 @@ typedef struct lk_data_stop {
     void *context;
 } lk_data_stop;
 
-/** lk_data_open in two steps, for who knows these data from before: files, shapes, splits and fingerprints first ... */
-lk_status lk_data_find(const lk_data_options *options, uint64_t seed, lk_data **out);
+/** lk_data_open in two steps: files, shapes, splits, and if wanted fingerprints first; ranks that share this look at each file
+ * once. Collective with a share: as long as files are looked at, all leave with the status of the first that failed; what a rank
+ * finds wrong with the data after that is its own ... */
+lk_status lk_data_find(const lk_data_options *options, uint64_t seed, const lk_share *share,
+                       bool fingerprints, lk_data **out);
 /** ... then what is made of their values. `stop` may be NULL; LK_STOPPED if it says so. Data that failed are to be closed. */
 lk_status lk_data_use(lk_data *data, const lk_transform *known, const lk_data_stop *stop);
 
-/** lk_data_open for a rank whose colleague has opened these data and gives its transform: values are not read
- * again to check them, and there are no fingerprints. */
-lk_status lk_data_open_checked(const lk_data_options *options, uint64_t seed, const lk_transform *known,
-                               lk_data **out);
+/** ... or, for a rank whose colleague has used these data and gives its transform, without reading values again to check them. */
+lk_status lk_data_use_checked(lk_data *data, const lk_transform *known);
 void      lk_data_close(lk_data **data);
 
 const lk_transform *lk_data_transform(const lk_data *data);
@@ -116,9 +118,10 @@ void lk_data_fingerprint(const lk_data *data, lk_split split, char hex[33]);
 void lk_data_describe(const lk_data *data, lk_split split, char *line, size_t size);
 
 /** A source for predict or eval --data: the file's fields as the transform knows them; targets are optional.
- *  INPUT: .h5[:/path], .csv, .npy. LK_E_SHAPE names both shapes if they do not fit. */
+ *  INPUT: .h5[:/path], .csv, .npy. LK_E_SHAPE names both shapes if they do not fit. No fingerprints. Collective as
+ *  lk_data_find. */
 lk_status lk_data_open_input(const char *input, const lk_data_options *options, const lk_transform *known,
-                             lk_data **out);
+                             const lk_share *share, lk_data **out);
 
 typedef struct lk_stream lk_stream;
 

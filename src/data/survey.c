@@ -75,23 +75,6 @@ typedef struct survey {
     lk_str          out, hashes;   /* hashes: of all objects, for the one of the whole */
 } survey;
 
-static lk_status gather(const survey *s, lk_status mine, const double *row, int n, double *rows)
-{
-    if (s->share) return s->share->gather(s->share->context, mine, row, n, rows);
-    if (mine == LK_OK) memcpy(rows, row, (size_t)n * sizeof *row);
-    return mine;
-}
-
-/* All ranks leave with the status of the first that failed. */
-static lk_status agree(const survey *s, lk_status mine)
-{
-    double    none = 0, *all = NULL;
-    lk_status st = LK_ALLOC(s->share ? s->share->size : 1, &all);
-    st = gather(s, mine == LK_OK ? st : mine, &none, 1, all);
-    lk_free(&all);
-    return st;
-}
-
 /* What a rank cannot read is refused by all, which would wait for it at another dataset else: it is said, and the survey
  * goes on; it fails at its end. */
 static void refuse(survey *s, const char *path)
@@ -112,7 +95,7 @@ static void refuse(survey *s, const char *path)
  * one if a rank's memory was short, or its MPI failed. */
 static lk_status all_found(const survey *s, lk_status mine, bool *found)
 {
-    lk_status st = agree(s, mine);
+    lk_status st = lk_share_agree(s->share, mine);
     *found = st == LK_OK;
     return st == LK_E_NOMEM || st == LK_E_MPI ? st : LK_OK;
 }
@@ -127,15 +110,15 @@ static lk_status each_unit(survey *s, const char *path, const cut *c, int width,
                            unit_function *unit, merge_function *merge, void *context)
 {
     lk_status st = LK_OK;
-    int       size = s->share ? s->share->size : 1, rank = s->share ? s->share->rank : 0;
+    int       size = lk_share_size(s->share), rank = lk_share_rank(s->share);
     double   *row = NULL, *rows = NULL;
     st = LK_ALLOC(width, &row);
     if (st == LK_OK) st = LK_ALLOC((int64_t)width * size, &rows);
-    LK_TRY(agree(s, st));
+    LK_TRY(lk_share_agree(s->share, st));
     for (int64_t first = 0; first < c->units; first += size) {
         lk_status mine = LK_OK;
         if (first + rank < c->units) mine = unit(s, path, c, first + rank, work, row);
-        LK_TRY(gather(s, mine, row, width, rows));
+        LK_TRY(lk_share_gather(s->share, mine, row, width, rows));
         for (int r = 0; r < size && first + r < c->units; r++) merge(context, rows + r * width);
     }
 done:
@@ -174,7 +157,7 @@ static lk_status run(const char *where, int json, const lk_share *share, const c
     *text = NULL;
     lk_str_init(&s.out);
     lk_str_init(&s.hashes);
-    LK_TRY(agree(&s, lk_listing_open(where, &s.listing)));
+    LK_TRY(lk_share_agree(s.share, lk_listing_open(where, &s.listing)));
     if (json) {
         lk_str_append(&s.out, "{\"file\": ");
         lk_str_append_json(&s.out, s.listing.file);
@@ -184,7 +167,7 @@ static lk_status run(const char *where, int json, const lk_share *share, const c
     }
     for (int i = 0; i < s.listing.n; i++)
         if (also_groups || !s.listing.is_group[i]) LK_TRY(one(&s, s.listing.path[i]));
-    LK_TRY(agree(&s, finish(&s, text)));
+    LK_TRY(lk_share_agree(s.share, finish(&s, text)));
 done:
     lk_str_clear(&s.out);
     lk_str_clear(&s.hashes);
@@ -377,7 +360,7 @@ static lk_status stats_of(survey *s, const char *path)
     }
     if (info.type == LK_H5_STRING || info.n_axes == 0) return LK_OK;
     cut c = make_cut(&info);
-    LK_TRY(agree(s, prepare_stats(&c, &t, &m)));
+    LK_TRY(lk_share_agree(s->share, prepare_stats(&c, &t, &m)));
     LK_TRY(each_unit(s, path, &c, (int)t.channels * MOMENTS + MOST_COUNTED + 1, &m, stats_unit, stats_merge,
                      &t));
     if (s->json) {
@@ -460,7 +443,8 @@ static lk_status hash_values(survey *s, const char *path, lk_h5_info *info, bool
     lk_status st = LK_OK;
     hashing   h = {0};
     LK_TRY(all_found(s, lk_h5_stat(s->listing.h5, path, info), known));
-    if (*known && info->type == LK_H5_STRING && info->n_axes <= 1) return agree(s, hash_texts(s, path, all));
+    if (*known && info->type == LK_H5_STRING && info->n_axes <= 1)
+        return lk_share_agree(s->share, hash_texts(s, path, all));
     h.number = *known && info->type != LK_H5_STRING;
     if (h.number) {
         h.type = lk_decode_memory_type(info->type);
@@ -470,7 +454,7 @@ static lk_status hash_values(survey *s, const char *path, lk_h5_info *info, bool
         if (!*known) goto done;
     }
     cut c = make_cut(info);
-    LK_TRY(agree(s, lk_alloc_array((size_t)c.most, h.element, (void **)&h.bytes)));
+    LK_TRY(lk_share_agree(s->share, lk_alloc_array((size_t)c.most, h.element, (void **)&h.bytes)));
     LK_TRY(each_unit(s, path, &c, HASH, &h, hash_unit, take_hash, all));
 done:
     lk_free(&h.bytes);
@@ -523,9 +507,9 @@ static lk_status verify_object(survey *s, const char *path)
     }
     lk_str_printf(&shape, "%s ", group ? "group" : lk_decode_type_name(info.type));
     lk_put_sizes(&info, "x", &shape);
-    LK_TRY(agree(s, lk_str_whole(&shape)));
+    LK_TRY(lk_share_agree(s->share, lk_str_whole(&shape)));
     XXH3_128bits_update(&state, lk_str_text(&shape), shape.size);
-    LK_TRY(agree(s, lk_h5_each_attribute(s->listing.h5, path, hash_attribute, &state)));
+    LK_TRY(lk_share_agree(s->share, lk_h5_each_attribute(s->listing.h5, path, hash_attribute, &state)));
     hex_of(&state, hex);
     show_hash(s, hex, path, group ? NULL : &info);
 done:

@@ -8,16 +8,7 @@
 #ifndef LK_DATA_SURVEY_H
 #define LK_DATA_SURVEY_H
 
-#include "core/status.h"
-
-/** The ranks that share a survey. */
-typedef struct lk_share {
-    int rank, size;
-    /** Row [n] of every rank into rows [size, n]; every rank leaves with the status of the first that failed.
-     */
-    lk_status (*gather)(void *context, lk_status mine, const double *row, int n, double *rows);
-    void *context;
-} lk_share;
+#include "data/share.h"
 
 /** As lk_data_stats and lk_data_verify of lockstep/data.h. NULL: this rank alone. */
 lk_status lk_survey_stats(const char *where, int json, const lk_share *share, char **text);

@@ -18,7 +18,8 @@ lk_status lk_table_targets(const lk_source *source, lk_handles *handles, char **
  */
 lk_status lk_table_fit(lk_recipe *recipe, const lk_source *source, lk_handles *handles, lk_rows rows,
                        int64_t most, lk_reading *reading);
-/** Lets rows of the source speak the recipe's codes: dictionaries are matched word by word. */
-lk_status lk_table_map(const lk_recipe *recipe, lk_source *source, lk_handles *handles);
+/** Lets rows of the source speak the recipe's codes: dictionaries are matched word by word. `checked`: that all files have the
+ * same is known. */
+lk_status lk_table_map(const lk_recipe *recipe, lk_source *source, bool checked, lk_handles *handles);
 
 #endif

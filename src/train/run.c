@@ -8,6 +8,7 @@
 #include "core/alloc.h"
 #include "core/log.h"
 #include "kernels/kernels.h"
+#include "train/share_ranks.h"
 
 /* Rows of neighbouring lanes share one call while their activations stay in a cache of GROUP_ACTIVATION_BYTES, or take
  * no more room than GROUP_GRADIENTS gradients: one group more packs all weights again and writes, keeps and adds a
@@ -43,10 +44,9 @@ done:
 
 /* A run that goes on knows what its training data were turned into: statistics are not read again, for hours, at every
  * requeue. First of all the data must be what they were. */
-static lk_status open_root(lk_run *run, lk_checkpoint *resumed, const lk_data_stop *stop)
+static lk_status use_root(lk_run *run, lk_checkpoint *resumed, const lk_data_stop *stop)
 {
     lk_status st = LK_OK;
-    LK_TRY(lk_data_find(&run->options->data, run->options->seed, &run->data));
     if (resumed) {
         LK_TRY(lk_state_check_data(run, resumed));
         LK_TRY(lk_transform_load(lk_checkpoint_h5(resumed), "/input", &run->transform));
@@ -56,44 +56,60 @@ done:
     return st;
 }
 
-/* The root reads all there is to read (statistics, labels, fingerprints) and tells the others: files larger
- * than memory are passed over once and not once a rank. */
-static lk_status open_together(lk_run *run, lk_checkpoint *resumed, const lk_data_stop *stop)
+/* What the root has made of the values to all. `used`: how that went; told as the root's. Collective. */
+static lk_status take_transform(lk_run *run, lk_status used)
 {
-    lk_status             st = LK_OK;
-    lk_comm              *comm = run->comm;
-    const lk_run_options *options = run->options;
-    void                 *bytes = NULL;
-    size_t                size = 0;
-    if (lk_comm_is_root(comm)) {
-        st = open_root(run, resumed, stop);
-        if (st == LK_OK && lk_comm_size(comm) > 1)
-            st = pack_transform(lk_data_transform(run->data), &bytes, &size);
-    }
+    lk_status st = used;
+    lk_comm  *comm = run->comm;
+    void     *bytes = NULL;
+    size_t    size = 0;
+    if (st == LK_OK && lk_comm_is_root(comm) && lk_comm_size(comm) > 1)
+        st = pack_transform(lk_data_transform(run->data), &bytes, &size);
     LK_TRY(lk_comm_agree(comm, st));
     if (lk_comm_size(comm) == 1) goto done;
     LK_TRY(lk_comm_broadcast(comm, &size, sizeof size));
     if (!lk_comm_is_root(comm)) st = lk_alloc_array(size, 1, &bytes);
     LK_TRY(lk_comm_agree(comm, st));
     LK_TRY(lk_comm_broadcast(comm, bytes, size));
-    if (!lk_comm_is_root(comm)) {
-        st = unpack_transform(bytes, size, &run->transform);
-        if (st == LK_OK) st = lk_data_open_checked(&options->data, options->seed, run->transform, &run->data);
-    }
+    if (!lk_comm_is_root(comm)) st = unpack_transform(bytes, size, &run->transform);
     LK_TRY(lk_comm_agree(comm, st));
 done:
     lk_free(&bytes);
     return st;
 }
 
-static lk_status open_known(lk_run *run, lk_checkpoint *checkpoint, const char *input)
+/* The ranks share the files, and each knows all of them then. The root reads all there is to read (statistics, labels) and tells
+ * the others: files larger than memory are passed over once and not once a rank. */
+static lk_status open_together(lk_run *run, lk_checkpoint *resumed, const lk_data_stop *stop)
 {
     lk_status st = LK_OK;
-    LK_TRY(lk_transform_load(lk_checkpoint_h5(checkpoint), "/input", &run->transform));
-    if (input)
-        LK_TRY(lk_data_open_input(input, &run->options->data, run->transform, &run->data));
-    else
-        LK_TRY(lk_data_open(&run->options->data, run->options->seed, run->transform, &run->data));
+    lk_comm  *comm = run->comm;
+    lk_share  share = lk_share_of(comm);
+    bool      root = lk_comm_is_root(comm);
+    lk_status found = lk_data_find(&run->options->data, run->options->seed, &share, true, &run->data);
+    if (found != LK_OK && lk_comm_failed_together(comm)) return found;
+    LK_TRY(lk_comm_agree(comm, root ? found : LK_OK)); /* what is wrong for all is told as the root's */
+    LK_TRY(lk_comm_agree(comm, found));
+    LK_TRY(take_transform(run, root ? use_root(run, resumed, stop) : LK_OK));
+    LK_TRY(lk_comm_agree(comm, root ? LK_OK : lk_data_use_checked(run->data, run->transform)));
+done:
+    return st;
+}
+
+static lk_status open_known(lk_run *run, lk_checkpoint *checkpoint, const char *input)
+{
+    lk_status              st = LK_OK;
+    lk_comm               *comm = run->comm;
+    const lk_data_options *data = &run->options->data;
+    lk_share               share = lk_share_of(comm);
+    LK_TRY(lk_comm_agree(comm, lk_transform_load(lk_checkpoint_h5(checkpoint), "/input", &run->transform)));
+    if (input) {
+        st = lk_data_open_input(input, data, run->transform, &share, &run->data);
+    } else {
+        st = lk_data_find(data, run->options->seed, &share, false, &run->data);
+        if (st == LK_OK) st = lk_data_use(run->data, run->transform, NULL);
+    }
+    LK_TRY(lk_comm_agree(comm, st));
 done:
     return st;
 }
@@ -354,7 +370,7 @@ lk_status lk_run_open(lk_comm *comm, const lk_run_options *options, lk_checkpoin
     lk_status st = LK_OK;
     LK_TRY(begin(comm, options, out));
     if (checkpoint)
-        LK_TRY(lk_comm_agree(comm, open_known(*out, checkpoint, input)));
+        LK_TRY(open_known(*out, checkpoint, input));
     else
         LK_TRY(open_together(*out, NULL, NULL));
 done:

@@ -1,27 +1,16 @@
 /* data stats and data verify: the ranks of a session share a survey. */
 #include "lockstep/data.h"
 
-#include <string.h>
-
 #include "data/survey.h"
 #include "train/session.h"
-
-static lk_status gather(void *context, lk_status mine, const double *row, int n, double *rows)
-{
-    lk_comm  *comm = context;
-    lk_status st = lk_comm_agree(comm, mine);
-    return st == LK_OK ? lk_comm_allgather(comm, row, n, rows) : st;
-}
+#include "train/share_ranks.h"
 
 typedef lk_status survey(const char *where, int json, const lk_share *share, char **text);
 
 static lk_status shared(lk_session *session, const char *path, int json, survey *function, char **text)
 {
     if (!session || lk_session_size(session) == 1) return function(path, json, NULL, text);
-    lk_share  share = {.rank = lk_session_rank(session),
-                       .size = lk_session_size(session),
-                       .gather = gather,
-                       .context = session->comm};
+    lk_share  share = lk_share_of(session->comm);
     lk_status st = function(path, json, &share, text);
     lk_session_leave_alone(session, st);
     return st;

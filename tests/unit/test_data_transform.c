@@ -198,7 +198,7 @@ static void a_saved_transform_gives_the_same_bits(void **state)
     read_all(again, LK_SPLIT_TEST, b, yb, sample);
     assert_memory_equal(a, b, sizeof a);
     assert_memory_equal(ya, yb, sizeof ya);
-    assert_ok(lk_data_open_input(path_of("d.h5:/test"), &options, loaded, &input));
+    assert_ok(lk_data_open_input(path_of("d.h5:/test"), &options, loaded, NULL, &input));
     memset(b, 0, sizeof b);
     memset(yb, 0, sizeof yb);
     read_all(input, LK_SPLIT_TEST, b, yb, sample);
@@ -207,7 +207,7 @@ static void a_saved_transform_gives_the_same_bits(void **state)
     assert_true(lk_data_has_targets(input, LK_SPLIT_TEST));
     lk_data_close(&input);
     /* A dataset alone: inputs without targets. */
-    assert_ok(lk_data_open_input(path_of("d.h5:/test/x"), &options, loaded, &input));
+    assert_ok(lk_data_open_input(path_of("d.h5:/test/x"), &options, loaded, NULL, &input));
     memset(b, 0, sizeof b);
     read_all(input, LK_SPLIT_TEST, b, NULL, sample);
     assert_memory_equal(a, b, sizeof a);
@@ -690,14 +690,15 @@ static void a_long_reading_is_told_of_once_and_can_be_left(void **state)
     lk_free(&wide);
     lk_log_set_sink(keep_line, &it);
 
-    assert_ok(lk_data_find(&options, 1, &data)); /* a short one: nobody is told, nobody is asked */
+    assert_ok(
+        lk_data_find(&options, 1, NULL, true, &data)); /* a short one: nobody is told, nobody is asked */
     assert_ok(lk_data_use(data, NULL, &stop));
     lk_data_close(&data);
     assert_int_equal(it.lines, 0);
     assert_int_equal(asked, 0);
 
     lk_reading_patience = 0;
-    assert_ok(lk_data_find(&options, 1, &data));
+    assert_ok(lk_data_find(&options, 1, NULL, true, &data));
     assert_int_equal(lk_data_use(data, NULL, &stop), LK_STOPPED);
     lk_data_close(&data);
     assert_int_equal(asked, 3);
