@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 epochs=6
 "$make_data" data.h5 samples=2048 shape=28x28x1 classes=10 || fail make_data
-"$make_data" large.h5 samples=24000 shape=28x28x1 classes=10 || fail make_data
+"$make_data" large.h5 samples=120000 shape=28x28x1 classes=10 || fail make_data
 cat >run.yaml <<'YAML'
 lockstep: 1
 data: {train: data.h5:/train, validation: data.h5:/validation, test: data.h5:/test, normalise: unit}
