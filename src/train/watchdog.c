@@ -159,20 +159,22 @@ static bool dead(const lk_watchdog *w, int rank_on_host)
     return kill(atomic_load(&w->board[rank_on_host].process), 0) != 0 && errno == ESRCH;
 }
 
-/* Seconds without a sign of progress on this host. While a rank is still starting, only how long one is
- * stopped. */
+/* Seconds without a sign of progress on this host; none where all ranks have left. While a rank is still starting, only how long
+ * one is stopped. */
 static double quiet_seconds(const lk_watchdog *w)
 {
     double least = HUGE_VAL, oldest_beat = 0;
-    bool   starting = false;
+    bool   starting = false, anybody = false;
     for (int i = 0; i < w->n; i++) {
         if (has_left(w, i)) continue;
+        anybody = true;
         if (stopped(w, i))
             oldest_beat = fmax(oldest_beat, beat_age(w, i));
         else if (atomic_load(&w->board[i].wait) == LK_WAIT_START)
             starting = true;
         least = fmin(least, progress_age(w, i));
     }
+    if (!anybody) return 0;
     return starting ? oldest_beat : least;
 }
 
