@@ -289,6 +289,15 @@ static int64_t box_strides(const lk_column *column, const lk_part *part, int64_t
     return sample;
 }
 
+/* Row `index` of a part that is mapped. */
+static const char *take_mapped(lk_cursor *cursor, const lk_part *part, int64_t index)
+{
+    int64_t bytes = cursor->column->elements * lk_decode_stored_bytes(part->info.type);
+    cursor->mapped = part;
+    cursor->handles->bytes += bytes;
+    return lk_map_bytes(part->map) + index * bytes;
+}
+
 /* Row `index` of a part whose rows lie one after the other as stored: from the map, or read. */
 static lk_status view_stored(lk_cursor *cursor, const lk_part *part, int64_t index, row_view *view)
 {
@@ -298,9 +307,7 @@ static lk_status view_stored(lk_cursor *cursor, const lk_part *part, int64_t ind
     *view = (row_view){.base = cursor->row, .type = part->info.type, .big_endian = part->info.big_endian};
     box_strides(column, part, 1, view->stride);
     if (part->map) {
-        cursor->mapped = part;
-        cursor->handles->bytes += bytes;
-        view->base = lk_map_bytes(part->map) + index * bytes;
+        view->base = take_mapped(cursor, part, index);
     } else {
         st = lk_handles_pread(cursor->handles, part->file, part->info.file_offset + index * bytes,
                               (size_t)bytes, cursor->row);
@@ -410,7 +417,16 @@ lk_status lk_cursor_view(lk_cursor *cursor, int64_t row, lk_h5_type *type, const
     row_view       view;
     const lk_part *part = lk_column_part(cursor->column, row, &index);
     *out = NULL;
-    if (!is_straight(cursor->column, part)) return LK_OK;
+    if (part != cursor->judged) {
+        cursor->straight = is_straight(cursor->column, part);
+        cursor->judged = part;
+    }
+    if (!cursor->straight) return LK_OK;
+    if (part->map) { /* packed as well */
+        *type = part->info.type;
+        *out = take_mapped(cursor, part, index);
+        return LK_OK;
+    }
     lk_status st = view_row(cursor, part, index, &view);
     *type = view.type;
     if (st == LK_OK && is_packed(cursor->column, &view)) *out = view.base;

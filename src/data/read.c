@@ -226,7 +226,7 @@ done:
 /* Ahead of row i: pages a group at a time, the group after this one, and lines row by row. */
 static void announce(const lk_cursor *cursor, int64_t n, const int64_t *row, int64_t i)
 {
-    enum { LINES_AHEAD = 4, GROUP = 16 };
+    enum { LINES_AHEAD = 4, GROUP = 32 };
     if (i % GROUP == 0)
         for (int64_t k = i ? i + GROUP : 0; k < i + 2 * GROUP && k < n; k += GROUP)
             lk_cursor_find(cursor, n - k < GROUP ? n - k : GROUP, row + k);

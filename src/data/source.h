@@ -120,7 +120,9 @@ typedef struct lk_cursor {
     void            *memory;  /* owned */
     int32_t          held;    /* the slot with the block read last, -1 */
     int64_t          held_block;
-    const lk_part   *mapped; /* the part that the row viewed last lies in, if that is mapped */
+    const lk_part   *mapped;   /* the part that the row viewed last lies in, if that is mapped */
+    const lk_part   *judged;   /* the part that `straight` is of */
+    bool             straight; /* its elements can be taken from where they lie */
 } lk_cursor;
 
 /** Memory that the cursors of `sharers` readers use together: each takes its columns' pieces in the same order. */
