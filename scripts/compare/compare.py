@@ -15,6 +15,7 @@ import datetime
 import functools
 import itertools
 import json
+import math
 import os
 import pathlib
 import re
@@ -34,6 +35,10 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROWS = ("mlp-128", "mlp-32", "cnn-64", "resnet8-64", "gpt-128-8", "gpt-256-8", "linear-256-128", "linear-4096-128")
 LOSS_STEPS = 20
 STEADY = 0.05  # of the yardstick, within a round
+CHANCES = (1 / 2, 1 / 4, 1 / 8, 1 / 8)  # of the tokens that may follow a token, in GPT-mini's data
+NOISE = 0.1  # variance, in linear regression's targets; what the columns explain has 1
+FLOOR = {"gpt": -sum(p * math.log(p) for p in CHANCES), "linear": NOISE}  # the loss of a model that knows how the data were made
+CURVE_SECONDS = {"gpt": 25}  # of the slower program; 5 for the others
 
 
 def arguments():
@@ -68,7 +73,7 @@ class Row:
         self.batch = int(per_rank) * args.ranks
         self.folder = args.out / name
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.made = self.kind in ("gpt", "linear")
+        self.made, self.floor = self.kind in FLOOR, FLOOR.get(self.kind)
         self.data = self.folder / "data.h5" if self.made else args.data.resolve()
         self.config = self.folder / "config.yaml"
 
@@ -99,11 +104,17 @@ class Row:
         with h5py.File(self.data, "w") as file:
             if self.kind == "gpt":
                 tokens = random.integers(0, 96, (max(2048, self.batch), 129), dtype=np.int32)
+                choices, follows = random.choice(len(CHANCES), tokens.shape, p=CHANCES), random.permutation(96)
+                for t in range(1, 129):  # one of four tokens follows, others for each token; all are equally frequent
+                    tokens[:, t] = follows[(tokens[:, t - 1] + choices[:, t]) % 96]
                 file["/train/x"], file["/train/y"] = tokens[:, :-1], tokens[:, 1:]
             else:
                 x = random.standard_normal((max(8192, self.batch), int(self.width)), dtype=np.float32)
                 truth = random.standard_normal((int(self.width), 1), dtype=np.float32)
-                file["/train/x"], file["/train/y"] = x, x @ truth / np.float32(int(self.width) ** 0.5)
+                noise = random.standard_normal((len(x), 1), dtype=np.float32) * np.float32(NOISE ** 0.5)
+                file["/train/y"] = x @ truth / np.float32(int(self.width) ** 0.5) + noise
+                # On other scales, so that descent finds some columns in hundreds of steps and others in ten thousands.
+                file["/train/x"] = x * np.geomspace(1, 1 / 16, int(self.width), dtype=np.float32)
 
     def checkpoint(self):
         return self.folder / "losses" / "checkpoints" / "step-00000000.h5"
@@ -166,7 +177,10 @@ def bench(row, *settings):
 
 
 def mean_losses(events):
-    """Mean loss of each interval between evaluations, from the running means since the epoch's begin that are logged."""
+    """Mean loss of each interval between evaluations, from the running means since the epoch's begin that are logged.
+
+    Of an interval in which an epoch begins it is that of its last epoch.
+    """
     losses, sum_before, step_before, epoch_before = [], 0.0, 0, 0
     for event in events:
         epoch = int(event["epoch"] - 1e-9)
@@ -397,10 +411,10 @@ def torch_start(row, options):
     return torch.start["first_step_seconds"]
 
 
-def lockstep_curve(row, steps):
-    """Points (seconds since the start of mpirun, mean loss of 20 steps). The first evaluation seen ties the run's clock to ours."""
+def lockstep_curve(row, points, every):
+    """Points (seconds since the start of mpirun, mean loss). The first evaluation seen ties the run's clock to ours."""
     log = row.folder / "curve" / "metrics.jsonl"
-    command = words([*mpirun(row), *train(row, "curve", f"train.steps={steps}", "evaluate.every=20 steps")])
+    command = words([*mpirun(row), *train(row, "curve", f"train.steps={points * every}", f"evaluate.every={every} steps")])
     env = lockstep_environment(row)
     began = time.monotonic()
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env)
@@ -415,24 +429,34 @@ def lockstep_curve(row, steps):
     return [(offset + event["timing"]["seconds"], loss) for event, loss in zip(events, mean_losses(events), strict=True)]
 
 
+def curves(row, found):
+    """Of Lockstep, of PyTorch's best configuration and of its best eager one, all with the same number of steps."""
+    import h5py
+    points, seconds = (10, 0.5) if row.args.quick else (50, CURVE_SECONDS.get(row.kind, 5))
+    every = max(1, int(seconds * max(one["rate"] for one in found["tried"]) / row.batch / points))
+    with h5py.File(row.data) as file:
+        epoch = math.ceil(len(file["/train/x"]) / row.batch)
+    if every > epoch:  # a point is the mean of the epoch that ends there
+        every -= every % epoch
+
+    def torch_curve(options):
+        return json.loads(run(torch_command(row, options, "--curve", points, every)))
+
+    result = {"Lockstep": lockstep_curve(row, points, every), "PyTorch": torch_curve(found["best"])}
+    return result if found["eager"] == found["best"] else {**result, "PyTorch, eager": torch_curve(found["eager"])}
+
+
 def costs(row):
     found = row.read("search")
     repeats = 1 if row.args.quick else 3
-    best = max(one["rate"] for one in found["tried"])
-    steps = max(40, int((0.5 if row.args.quick else 5) * best / row.batch) // 20 * 20)
-    result = {
+    return {
         "start": {"lockstep": statistics.median(lockstep_start(row, [row.args.lockstep]) for _ in range(repeats)),
                   "mpirun": statistics.median(lockstep_start(row, mpirun(row)) for _ in range(repeats)),
                   "torch": statistics.median(torch_start(row, ["--fused"]) for _ in range(repeats))},
         "memory": {"lockstep": lockstep_memory(row),
                    "torch": torch_memory(row, found["best"]), "ddp": torch_memory(row, ["--ddp", "--bucket-view", "--fused"])},
+        "curves": curves(row, found),
     }
-    if not row.made:
-        result["curves"] = {"Lockstep": lockstep_curve(row, steps),
-                            "PyTorch": json.loads(run(torch_command(row, found["best"], "--curve", steps)))}
-        if found["eager"] != found["best"]:
-            result["curves"]["PyTorch, eager"] = json.loads(run(torch_command(row, found["eager"], "--curve", steps)))
-    return result
 
 
 PIECES = {"losses": losses, "search": search, "rounds": rounds, "costs": costs}

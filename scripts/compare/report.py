@@ -12,7 +12,7 @@ NAMES = {"mlp-128": "MLP 784-512-512-10, 128 a rank", "mlp-32": "MLP, 32 a rank"
          "linear-4096-128": "linear regression, 4,096 columns, 128 a rank"}
 AGREEMENT = 1e-4  # of the losses of the first steps
 ROUNDS = 7  # of a row; fewer are told
-BLUE, GREY, LIGHT = "#31688e", "#9a9a9a", "#c9d7e3"
+BLUE, RED, GREY, LIGHT = "#31688e", "#c0392b", "#9a9a9a", "#c9d7e3"
 
 
 def difference(ours, theirs):
@@ -25,7 +25,7 @@ class Result:
     """The figures of a row, medians over its rounds."""
 
     def __init__(self, row):
-        self.name, self.title, self.batch = row.name, NAMES[row.name], row.batch
+        self.name, self.title, self.batch, self.floor = row.name, NAMES[row.name], row.batch, row.floor
         self.losses, self.search, self.costs = row.read("losses"), row.read("search"), row.read("costs")
         rounds = row.read("rounds")
         self.rounds, self.discarded, self.first = rounds["kept"], len(rounds["discarded"]), rounds["torch"]
@@ -201,48 +201,54 @@ def ticks(low, high):
     raise ValueError(f"no ticks from {low} to {high}")
 
 
+def panel(r, left, top, width, height):
+    """The curves of a row in a plot of that place and size, with words around it."""
+    colours = {"Lockstep": (BLUE, ""), "PyTorch": (RED, ""), "PyTorch, eager": (RED, 'stroke-dasharray="5 3"')}
+    lines = {name: (points, *colours[name]) for name, points in r.costs["curves"].items()}
+    xs = ticks(0, max(t for points, *_ in lines.values() for t, _ in points))
+    if r.floor:
+        lines["floor"] = ([(0, r.floor), (xs[-1], r.floor)], GREY, 'stroke-dasharray="2 3"')
+    losses = [loss for points, *_ in lines.values() for _, loss in points]
+    ys = ticks(min(losses), max(losses))
+
+    def x(t):
+        return left + t / xs[-1] * width
+
+    def y(loss):
+        return top + height - (loss - ys[0]) / (ys[-1] - ys[0]) * height
+
+    body = [text(left, top - 26, r.title, 'font-weight="bold"')]
+    for tick in xs:
+        body += [f'<path d="M{x(tick):.1f} {top + height} v4" stroke="black"/>',
+                 text(x(tick), top + height + 16, f"{tick:g}", 'text-anchor="middle" font-size="11"')]
+    for tick in ys:
+        body += [f'<path d="M{left} {y(tick):.1f} h{width}" stroke="#e4e4e4"/>',
+                 text(left - 6, y(tick) + 4, f"{tick:g}", 'text-anchor="end" font-size="11"')]
+    body.append(f'<path d="M{left} {top} v{height} h{width}" stroke="black" fill="none"/>')
+    for k, (name, (points, colour, dash)) in enumerate(lines.items()):
+        path = " ".join(f"{x(t):.1f},{y(loss):.1f}" for t, loss in points)
+        body += [f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.6" {dash}/>',
+                 f'<path d="M{left + 110 * k} {top - 13} h18" stroke="{colour}" stroke-width="2" {dash}/>',
+                 text(left + 110 * k + 22, top - 9, name, 'font-size="11"')]
+    side, middle = left - 40, top + height / 2
+    return [*body, text(left + width / 2, top + height + 32, "seconds since the start of the program", 'text-anchor="middle" font-size="11"'),
+            text(side, middle, "training loss", f'text-anchor="middle" font-size="11" transform="rotate(-90 {side} {middle})"')]
+
+
 def curves(results):
-    """Loss against seconds since the program was started, one panel a row that trains on real data."""
+    """Loss against seconds since the program was started, two panels in a line."""
     rows = [r for r in results if r.costs and "curves" in r.costs]
     if not rows:
         return None
-    panel, left, top, bottom, height = 330, 56, 88, 330, 370
-    colours = {"Lockstep": (BLUE, ""), "PyTorch": ("#c0392b", ""), "PyTorch, eager": ("#c0392b", 'stroke-dasharray="5 3"')}
-    body = [text(20, 22, "Mean training loss of each 20 steps. Both programs run the same number of steps: the faster one is done earlier, and its "
-                 "curve ends there.", 'font-size="12"')]
-    if any(r.name.startswith(("gpt", "linear")) for r in results):
-        body.append(text(20, 38, "GPT-mini and linear regression train on made-up data and have no curve.", 'font-size="12"'))
+    width, height = 450, 260
+    body = [text(20, 22, "Mean training loss from a point to the next. Both programs run the same number of steps, so the faster one's "
+                 "curve ends earlier.", 'font-size="12"')]
+    if any(r.floor for r in rows):
+        body.append(text(20, 38, "Floor, where data are made: the entropy of GPT-mini's tokens, the noise in linear regression's targets.",
+                         'font-size="12"'))
     for i, r in enumerate(rows):
-        lines = r.costs["curves"]
-        points = [point for line in lines.values() for point in line]
-        losses = [loss for _, loss in points]
-        xs, ys = ticks(0, max(t for t, _ in points)), ticks(min(losses), max(losses))
-        x0, width = i * panel + left, panel - left - 20
-
-        def x(t):
-            return x0 + t / xs[-1] * width
-
-        def y(loss):
-            return bottom - (loss - ys[0]) / (ys[-1] - ys[0]) * (bottom - top)
-
-        body.append(text(x0, 62, r.title, 'font-weight="bold"'))
-        for tick in xs:
-            body += [f'<path d="M{x(tick):.1f} {bottom} v4" stroke="black"/>',
-                     text(x(tick), bottom + 16, f"{tick:g}", 'text-anchor="middle" font-size="11"')]
-        for tick in ys:
-            body += [f'<path d="M{x0} {y(tick):.1f} h{width}" stroke="#e4e4e4"/>',
-                     text(x0 - 6, y(tick) + 4, f"{tick:g}", 'text-anchor="end" font-size="11"')]
-        body.append(f'<path d="M{x0} {top} V{bottom} h{width}" stroke="black" fill="none"/>')
-        for k, (name, line) in enumerate(lines.items()):
-            colour, dash = colours[name]
-            path = " ".join(f"{x(t):.1f},{y(loss):.1f}" for t, loss in line)
-            body += [f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.6" {dash}/>',
-                     f'<line x1="{x0 + 88 * k}" y1="75" x2="{x0 + 88 * k + 18}" y2="75" stroke="{colour}" stroke-width="2" {dash}/>',
-                     text(x0 + 88 * k + 22, 79, name, 'font-size="11"')]
-        body.append(text(x0 + width / 2, height - 8, "seconds since the start of the program", 'text-anchor="middle" font-size="11"'))
-        body.append(text(i * panel + 16, (bottom + top) / 2, "training loss",
-                         f'font-size="11" text-anchor="middle" transform="rotate(-90 {i * panel + 16} {(bottom + top) / 2})"'))
-    return svg(max(panel * len(rows) + 10, 880), height, body)
+        body += panel(r, i % 2 * width + 56, i // 2 * height + 92, width - 76, height - 90)
+    return svg(2 * width, math.ceil(len(rows) / 2) * height + 52, body)
 
 
 def write(rows, args):

@@ -23,7 +23,7 @@ def arguments():
     parser.add_argument("--ranks", type=int, required=True, help="of --ddp; else threads")
     parser.add_argument("--started", type=float, default=time.time(), help="when the caller started this process")
     parser.add_argument("--losses", type=int, default=10, help="steps before the measurement whose losses are printed")
-    parser.add_argument("--curve", type=int, default=0, help="steps: print (seconds, mean loss) every 20 and leave")
+    parser.add_argument("--curve", type=int, nargs=2, metavar=("POINTS", "STEPS"), help="print (seconds, mean loss) after each so many steps")
     parser.add_argument("--lanes", type=int, default=1, help="batch norm over each of these parts of the batch")
     parser.add_argument("--descent", action="store_true", help="plain gradient descent in the place of Adam")
     parser.add_argument("--ddp", action="store_true")
@@ -148,13 +148,15 @@ class Trainer:
         return {"samples_per_second": steps * self.args.batch / took, "steps": steps, "seconds": took,
                 "cpu_seconds_per_sample": cpu.item() / (steps * self.args.batch)}
 
-    def curve(self, steps, every=20):
-        points, losses = [], []
-        for _ in range(steps // every):
+    def curve(self, points, every):
+        """Points (seconds, mean loss of the steps since the last point, or of the last epoch's among them, as Lockstep logs it)."""
+        curve, epoch = [], len(self.x) // self.args.batch
+        for _ in range(points):
             losses = [self.step() for _ in range(every)]
-            mean = self.mean_over_ranks(sum(losses) / every)
-            points.append((time.time() - self.args.started, mean))
-        return points
+            losses = losses[-1 - (self.steps - 1) % epoch:]
+            mean = self.mean_over_ranks(sum(losses) / len(losses))
+            curve.append((time.time() - self.args.started, mean))
+        return curve
 
 
 def main():
@@ -168,7 +170,7 @@ def main():
 
     trainer = Trainer(args, rank)
     if args.curve:
-        say(trainer.curve(args.curve))
+        say(trainer.curve(*args.curve))
     else:
         losses = [trainer.mean_over_ranks(trainer.step())]
         first = time.time() - args.started
