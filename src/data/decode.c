@@ -442,11 +442,16 @@ lk_status lk_cursor_verify(const lk_cursor *cursor)
                    cursor->handles->files->path[part->file], part->dataset);
 }
 
-/* Where a row lies in a map, NULL where it does not. */
-static const char *mapped_row(const lk_column *column, int64_t row, int64_t *bytes)
+/* Where a row lies in memory or in a map, NULL where it does not. */
+static const char *resident_row(const lk_column *column, int64_t row, int64_t *bytes)
 {
     int64_t        index;
     const lk_part *part = lk_column_part(column, row, &index);
+    if (part->memory) {
+        int64_t stride[LK_PLACES], size = lk_decode_memory_bytes(part->info.type);
+        *bytes = column->elements * size;
+        return (const char *)part->memory + index * box_strides(column, part, part->n, stride) * size;
+    }
     if (!part->map) return NULL;
     *bytes = column->elements * lk_decode_stored_bytes(part->info.type);
     return lk_map_bytes(part->map) + index * *bytes;
@@ -456,7 +461,7 @@ void lk_cursor_find(const lk_cursor *cursor, int64_t n, const int64_t *row)
 {
     int64_t bytes = 0;
     for (int64_t i = 0; i < n; i++) {
-        const char *at = mapped_row(cursor->column, row[i], &bytes);
+        const char *at = resident_row(cursor->column, row[i], &bytes);
         if (!at) continue;
         __builtin_prefetch(at);
         __builtin_prefetch(at + bytes - 1);
@@ -467,6 +472,6 @@ void lk_cursor_fetch(const lk_cursor *cursor, int64_t row)
 {
     enum { LINE = 64, AHEAD = 1024 }; /* the CPU goes on by itself behind that */
     int64_t     bytes = 0;
-    const char *at = mapped_row(cursor->column, row, &bytes);
+    const char *at = resident_row(cursor->column, row, &bytes);
     for (int64_t i = 0; at && i < bytes && i < AHEAD; i += LINE) __builtin_prefetch(at + i);
 }

@@ -223,7 +223,7 @@ done:
     return st;
 }
 
-/* Ahead of row i: pages a group at a time, the group after this one, and lines row by row. */
+/* Ahead of row i: pages (and labels, which a line holds) a group at a time, the group after this one, and lines row by row. */
 static void announce(const lk_cursor *cursor, int64_t n, const int64_t *row, int64_t i)
 {
     enum { LINES_AHEAD = 4, GROUP = 32 };
@@ -238,13 +238,12 @@ static lk_status read_field(lk_data_reader *reader, lk_source_cursor *cursor, co
 {
     lk_status st = LK_OK;
     size_t    bytes = (size_t)lk_shape_count(&recipe->field.shape) * sizeof(float);
-    bool      single = cursor->source->n_columns == 1 && by->standard.period > 0;
+    bool      single = cursor->source->n_columns == 1;
     for (int64_t i = 0; i < n; i++, out += bytes) {
         bool made = false;
-        if (single) {
-            announce(&cursor->cursor[0], n, row, i);
+        if (single) announce(&cursor->cursor[0], n, row, i);
+        if (single && by->standard.period > 0)
             LK_TRY(read_in_place(&cursor->cursor[0], recipe, by, row[i], (float *)(void *)out, &made));
-        }
         if (!made) LK_TRY(read_by_doubles(reader, cursor, recipe, by, row[i], out));
     }
 done:

@@ -150,7 +150,7 @@ lk_status lk_cursor_view(lk_cursor *cursor, int64_t row, lk_h5_type *type, const
 lk_status lk_cursor_verify(const lk_cursor *cursor);
 /** The row will be wanted soon. */
 void lk_cursor_fetch(const lk_cursor *cursor, int64_t row);
-/** The pages of these rows will be wanted before long. Finding one keeps the CPU waiting, finding several keeps it no longer. */
+/** Pages and first lines of these rows will be wanted before long. Finding one keeps the CPU waiting, finding several keeps it no longer. */
 void lk_cursor_find(const lk_cursor *cursor, int64_t n, const int64_t *row);
 
 #endif
