@@ -274,6 +274,7 @@ typedef struct row_view {
     lk_h5_type  type;
     bool        big_endian;
     int64_t     stride[LK_PLACES];
+    int64_t     rows; /* that stand there, it and those after it */
 } row_view;
 
 /* Strides of a C-ordered box with `rows` along the sample axis; returns the sample axis' own stride. */
@@ -289,12 +290,12 @@ static int64_t box_strides(const lk_column *column, const lk_part *part, int64_t
     return sample;
 }
 
-/* Row `index` of a part that is mapped. */
-static const char *take_mapped(lk_cursor *cursor, const lk_part *part, int64_t index)
+/* Rows from `index` on of a part that is mapped. */
+static const char *take_mapped(lk_cursor *cursor, const lk_part *part, int64_t index, int64_t rows)
 {
     int64_t bytes = cursor->column->elements * lk_decode_stored_bytes(part->info.type);
     cursor->mapped = part;
-    cursor->handles->bytes += bytes;
+    cursor->handles->bytes += rows * bytes;
     return lk_map_bytes(part->map) + index * bytes;
 }
 
@@ -304,10 +305,11 @@ static lk_status view_stored(lk_cursor *cursor, const lk_part *part, int64_t ind
     lk_status        st = LK_OK;
     const lk_column *column = cursor->column;
     int64_t          bytes = column->elements * lk_decode_stored_bytes(part->info.type);
-    *view = (row_view){.base = cursor->row, .type = part->info.type, .big_endian = part->info.big_endian};
+    *view = (row_view){
+        .base = cursor->row, .type = part->info.type, .big_endian = part->info.big_endian, .rows = 1};
     box_strides(column, part, 1, view->stride);
     if (part->map) {
-        view->base = take_mapped(cursor, part, index);
+        view->base = take_mapped(cursor, part, index, 1);
     } else {
         st = lk_handles_pread(cursor->handles, part->file, part->info.file_offset + index * bytes,
                               (size_t)bytes, cursor->row);
@@ -321,11 +323,13 @@ static lk_status view_row(lk_cursor *cursor, const lk_part *part, int64_t index,
     const lk_column *column = cursor->column;
     int64_t          bytes = lk_decode_memory_bytes(part->info.type);
     *view = (row_view){.type = lk_decode_memory_type(part->info.type),
-                       .big_endian = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__};
+                       .big_endian = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__,
+                       .rows = 1};
     cursor->mapped = NULL;
     if (part->memory) {
         int64_t step = box_strides(column, part, part->n, view->stride);
         view->base = (const char *)part->memory + index * step * bytes;
+        if (step == column->elements) view->rows = part->n - index;
     } else if (can_pread(column, part)) {
         LK_TRY(view_stored(cursor, part, index, view));
     } else {
@@ -334,6 +338,7 @@ static lk_status view_row(lk_cursor *cursor, const lk_part *part, int64_t index,
         int64_t rows = part->n - first < part->block_rows ? part->n - first : part->block_rows;
         int64_t step = box_strides(column, part, rows, view->stride);
         view->base += (index - first) * step * bytes;
+        if (step == column->elements) view->rows = first + rows - index;
     }
 done:
     return st;
@@ -411,7 +416,7 @@ static bool is_straight(const lk_column *column, const lk_part *part)
            (part->info.big_endian == machine_big || lk_decode_stored_bytes(row.type) == 1);
 }
 
-lk_status lk_cursor_view(lk_cursor *cursor, int64_t row, lk_h5_type *type, const void **out)
+lk_status lk_cursor_view(lk_cursor *cursor, int64_t row, int64_t *n, lk_h5_type *type, const void **out)
 {
     int64_t        index;
     row_view       view;
@@ -423,12 +428,15 @@ lk_status lk_cursor_view(lk_cursor *cursor, int64_t row, lk_h5_type *type, const
     }
     if (!cursor->straight) return LK_OK;
     if (part->map) { /* packed as well */
+        int64_t rows = part->repeat ? 1 : part->n - index;
+        if (*n > rows) *n = rows;
         *type = part->info.type;
-        *out = take_mapped(cursor, part, index);
+        *out = take_mapped(cursor, part, index, *n);
         return LK_OK;
     }
     lk_status st = view_row(cursor, part, index, &view);
     *type = view.type;
+    if (*n > view.rows) *n = view.rows;
     if (st == LK_OK && is_packed(cursor->column, &view)) *out = view.base;
     return st;
 }

@@ -181,29 +181,33 @@ int64_t lk_data_bytes(const lk_data_reader *reader)
     return reader->handles.bytes;
 }
 
-/* A row from where it lies in the file or in memory; *made is false where there is no such way to it, or it has a value that
- * only the slow way can name. */
+/* Rows that follow each other, *made of up to n, from where they lie in the file or in memory; 0 where there is no such way to the
+ * first, or a value among them that only the slow way can name. */
 static lk_status read_in_place(lk_cursor *cursor, const lk_recipe *recipe, const shortcut *by, int64_t row,
-                               float *out, bool *made)
+                               int64_t n, float *out, int64_t *made)
 {
     lk_status   st = LK_OK;
-    int64_t     n = lk_shape_count(&recipe->field.shape);
+    int64_t     elements = lk_shape_count(&recipe->field.shape);
     lk_h5_type  type = LK_H5_STRING;
     const void *raw = NULL;
-    *made = false;
-    LK_TRY(lk_cursor_view(cursor, row, &type, &raw));
+    bool        well = false;
+    *made = 0;
+    LK_TRY(lk_cursor_view(cursor, row, &n, &type, &raw));
     if (!raw) goto done;
+    elements *= n;
     if (type == LK_H5_U8 && by->scales) {
-        lk_scale_u8(n, raw, &by->standard, out);
-        *made = true;
+        lk_scale_u8(elements, raw, &by->standard, out);
+        well = true;
     } else if (type == LK_H5_U8) {
-        *made = lk_standardise_u8(n, raw, &by->standard, out);
+        well = lk_standardise_u8(elements, raw, &by->standard, out);
     } else if (type == LK_H5_F32) {
-        *made = by->plain ? lk_copy_finite(n, raw, out) : lk_standardise_f32(n, raw, &by->standard, out);
+        well = by->plain ? lk_copy_finite(elements, raw, out)
+                         : lk_standardise_f32(elements, raw, &by->standard, out);
     } else if (type == LK_H5_F64) {
-        *made = lk_standardise_f64(n, raw, &by->standard, out);
+        well = lk_standardise_f64(elements, raw, &by->standard, out);
     }
     LK_TRY(lk_cursor_verify(cursor));
+    if (well) *made = n;
 done:
     return st;
 }
@@ -223,14 +227,23 @@ done:
     return st;
 }
 
-/* Ahead of row i: pages (and labels, which a line holds) a group at a time, the group after this one, and lines row by row. */
-static void announce(const lk_cursor *cursor, int64_t n, const int64_t *row, int64_t i)
+/* Ahead of row i: pages (and labels, which a line holds) a group at a time, the group after this one, and lines row by row. Found:
+ * the rows before are known. */
+static void announce(const lk_cursor *cursor, int64_t n, const int64_t *row, int64_t i, int64_t *found)
 {
     enum { LINES_AHEAD = 4, GROUP = 32 };
-    if (i % GROUP == 0)
-        for (int64_t k = i ? i + GROUP : 0; k < i + 2 * GROUP && k < n; k += GROUP)
-            lk_cursor_find(cursor, n - k < GROUP ? n - k : GROUP, row + k);
+    if (*found < i) *found = i;
+    for (; *found < n && *found <= i + GROUP; *found += GROUP)
+        lk_cursor_find(cursor, n - *found < GROUP ? n - *found : GROUP, row + *found);
     if (i + LINES_AHEAD < n) lk_cursor_fetch(cursor, row[i + LINES_AHEAD]);
+}
+
+/* Of n rows, how many from the first on follow each other. */
+static int64_t following(int64_t n, const int64_t *row)
+{
+    int64_t count = 1;
+    while (count < n && row[count] == row[0] + count) count++;
+    return count;
 }
 
 static lk_status read_field(lk_data_reader *reader, lk_source_cursor *cursor, const lk_recipe *recipe,
@@ -238,13 +251,21 @@ static lk_status read_field(lk_data_reader *reader, lk_source_cursor *cursor, co
 {
     lk_status st = LK_OK;
     size_t    bytes = (size_t)lk_shape_count(&recipe->field.shape) * sizeof(float);
-    bool      single = cursor->source->n_columns == 1;
-    for (int64_t i = 0; i < n; i++, out += bytes) {
-        bool made = false;
-        if (single) announce(&cursor->cursor[0], n, row, i);
-        if (single && by->standard.period > 0)
-            LK_TRY(read_in_place(&cursor->cursor[0], recipe, by, row[i], (float *)(void *)out, &made));
-        if (!made) LK_TRY(read_by_doubles(reader, cursor, recipe, by, row[i], out));
+    bool      single = cursor->source->n_columns == 1, direct = single && by->standard.period > 0;
+    int64_t   found = 0, end = 0,
+            singly = 0; /* rows before `end` follow each other; before `singly` they do not go together */
+    for (int64_t i = 0, made; i < n; i += made, out += (size_t)made * bytes) {
+        if (i >= end) end = i + (direct ? following(n - i, row + i) : 1);
+        int64_t together = i < singly ? 1 : end - i;
+        made = 0;
+        if (single && together == 1) announce(&cursor->cursor[0], n, row, i, &found);
+        if (direct)
+            LK_TRY(
+                read_in_place(&cursor->cursor[0], recipe, by, row[i], together, (float *)(void *)out, &made));
+        if (made) continue;
+        singly = end;
+        LK_TRY(read_by_doubles(reader, cursor, recipe, by, row[i], out));
+        made = 1;
     }
 done:
     return st;

@@ -142,11 +142,12 @@ void      lk_cursor_clear(lk_cursor *cursor);
 /** Row `row` into channels `channel`... of out [pixels, channels]. */
 lk_status lk_cursor_read(lk_cursor *cursor, int64_t row, int64_t channels, int64_t channel, double *out);
 /**
- * The same row where it lies, if it lies so: elements [elements] in the order of a row, u8, f32 or f64 in the machine's byte order and not
- * scaled, at any address, until the cursor's next row. Else *out is NULL and nothing is read. What was taken from *out counts
- * once lk_cursor_verify has agreed: LK_E_DATA if the file no longer held it.
+ * The same row where it lies, if it lies so, and those of the next rows that lie behind it, *n at most: elements [*n, elements] in the
+ * order of a row, u8, f32 or f64 in the machine's byte order and not scaled, at any address, until the cursor's next row. Else *out
+ * is NULL and nothing is read. What was taken from *out counts once lk_cursor_verify has agreed: LK_E_DATA if the file no
+ * longer held it.
  */
-lk_status lk_cursor_view(lk_cursor *cursor, int64_t row, lk_h5_type *type, const void **out);
+lk_status lk_cursor_view(lk_cursor *cursor, int64_t row, int64_t *n, lk_h5_type *type, const void **out);
 lk_status lk_cursor_verify(const lk_cursor *cursor);
 /** The row will be wanted soon. */
 void lk_cursor_fetch(const lk_cursor *cursor, int64_t row);
