@@ -179,6 +179,12 @@ done:
     return st;
 }
 
+/* The host whose messages this rank waits for from now on, -1: of none; lk_comm_awaited tells. */
+static void wait_for(lk_comm *comm, int host)
+{
+    atomic_store_explicit(&comm->awaited, host >= 0 ? comm->host_first[host] : -1, memory_order_relaxed);
+}
+
 static lk_status test_all(lk_comm *comm, double seconds, double *mine)
 {
     lk_status st = LK_OK;
@@ -187,9 +193,11 @@ static lk_status test_all(lk_comm *comm, double seconds, double *mine)
     LK_TRY(LK_ALLOC(LARGE_BYTES, &buffer));
     for (int round = 0; round < even - 1; round++) {
         int partner = partner_of(comm->host, round, m);
+        wait_for(comm, partner);
         if (partner >= 0)
             LK_TRY(
                 test_pair(comm->leaders, partner, comm->host < partner, seconds, buffer, mine + 2 * partner));
+        wait_for(comm, -1);
         LK_TRY(wait_asleep(comm->leaders));
     }
 done:
