@@ -5,6 +5,7 @@
 every=${EVERY:-197}
 crash_config samples=96
 last=3 short_in_use bench run.yaml --seconds 0.05
+last=3 short_in_use bench run.yaml --lanes --seconds 0.05
 last=3 short_in_use scaling exchange 4k --ranks-per-host 1 --seconds 0.05
 last=2 short_in_use bench --reduce --most 262144
 last=2 short_in_use doctor run.yaml
