@@ -41,6 +41,12 @@ LK_API lk_status lk_session_share_text(lk_session *session, char **text);
 /** The root's bytes to every rank. Collective. */
 LK_API lk_status lk_session_share(lk_session *session, void *bytes, size_t size);
 
+/**
+ * What has no configuration (lk_doctor) ends the job with exit code 77 once a rank has not
+ * answered for so many seconds; 0: never. 5 min unless told. With a configuration its train.hang_timeout counts. Local.
+ */
+LK_API void lk_session_hang_timeout(lk_session *session, double seconds);
+
 /** Where log lines go: level 0 information, 1 warning (both root only), 2 said by one rank of itself. */
 typedef void lk_log_function(void *context, int level, const char *line);
 LK_API void  lk_session_log_to(lk_session *session, lk_log_function *function, void *context);

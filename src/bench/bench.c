@@ -172,7 +172,7 @@ lk_status lk_bench(lk_session *session, const lk_run_options *options, int json,
     *text = NULL;
     lk_str_init(&out);
     LK_TRY(lk_comm_layout(session->comm, &options->comm));
-    LK_TRY(lk_watchdog_create(session->comm, options->hang_timeout, false, &watchdog));
+    LK_TRY(lk_watchdog_create(session->comm, lk_session_watch(session, options), &watchdog));
     LK_TRY(lk_bench_run_create(session->comm, options, watchdog, &run));
     LK_TRY(yardstick(session->comm, &f.yardstick_before));
     LK_TRY(timed_steps(run, seconds, &f));

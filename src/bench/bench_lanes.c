@@ -145,7 +145,7 @@ lk_status lk_bench_lanes(lk_session *session, const lk_run_options *options, int
     *text = NULL;
     lk_str_init(&out);
     LK_TRY(lk_comm_layout(session->comm, &options->comm));
-    LK_TRY(lk_watchdog_create(session->comm, options->hang_timeout, false, &watchdog));
+    LK_TRY(lk_watchdog_create(session->comm, lk_session_watch(session, options), &watchdog));
     LK_TRY(lk_comm_agree(session->comm, LK_ALLOC(MOST_VARIANTS, &it.of)));
     double turn_seconds = seconds / LEAST_ROUNDS;
     turn_seconds = turn_seconds < LEAST_TURN  ? LEAST_TURN

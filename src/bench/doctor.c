@@ -19,7 +19,7 @@
 #include "train/report.h"
 #include "train/session.h"
 
-enum { BARRIERS = 200, RANKS_SHOWN = 16, HANG_SECONDS = 60, SMALL_SHM_MIB = 128, SLOWER = 4, LINK_TURNS = 3 };
+enum { BARRIERS = 200, RANKS_SHOWN = 16, SMALL_SHM_MIB = 128, SLOWER = 4, LINK_TURNS = 3 };
 static const double SGEMM_SECONDS = 0.3, LINK_SECONDS = 0.1, SLOW_SHARE = 0.1;
 
 lk_status lk_version_text(char **text)
@@ -305,10 +305,10 @@ done:
 
 /* ---- all of it ---- */
 
-static lk_status examine(patient *p)
+static lk_status examine(patient *p, lk_watch watch)
 {
     lk_status st = LK_OK;
-    LK_TRY(lk_watchdog_create(p->comm, HANG_SECONDS, false, &p->watchdog));
+    LK_TRY(lk_watchdog_create(p->comm, watch, &p->watchdog));
     LK_TRY(lk_comm_agree(p->comm, lk_kernels_select(p->options ? p->options->kernels : "auto")));
     lk_watchdog_tick(p->watchdog, 0, LK_PHASE_OTHER, LK_WAIT_NONE);
     lk_str_printf(&p->facts, "lockstep    %s, %s\n", LK_VERSION, lk_comm_mpi_version(p->comm));
@@ -350,7 +350,7 @@ lk_status lk_doctor(lk_session *session, const lk_run_options *options, char **t
     lk_str_init(&p.facts);
     lk_str_init(&p.trouble);
     LK_TRY(lk_comm_layout(p.comm, options ? &options->comm : &(lk_comm_options){0}));
-    LK_TRY(examine(&p));
+    LK_TRY(examine(&p, lk_session_watch(session, options)));
     if (!lk_comm_is_root(p.comm)) goto done;
     put_trouble(lk_str_text(&p.trouble), &p.facts);
     LK_TRY(lk_str_copy(&p.facts, text));

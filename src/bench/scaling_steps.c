@@ -262,7 +262,7 @@ lk_status lk_scaling_steps(lk_session *session, const lk_run_options *options, c
     *text = NULL;
     lk_str_init(&csv);
     LK_TRY(lk_comm_layout(session->comm, &options->comm));
-    LK_TRY(lk_watchdog_create(session->comm, options->hang_timeout, false, &it.watchdog));
+    LK_TRY(lk_watchdog_create(session->comm, lk_session_watch(session, options), &it.watchdog));
     LK_TRY(lk_comm_agree(session->comm, LK_ALLOC((int64_t)p * 2 * (STEP + 1), &it.values)));
     LK_TRY(add_variant(&it, how->weak ? "weak" : "strong", session->comm, options, how->weak ? p : 1));
     LK_TRY(lk_comm_agree(session->comm, check_samples(how, it.variants[0].run)));

@@ -29,6 +29,7 @@ typedef struct cli_line {
     int         n_operands;
     const char *sets[CLI_MAX_SETS];
     int         n_sets;
+    const char *hang_timeout; /* where a verb takes it, for want of a configuration */
     int         help;
 } cli_line;
 
@@ -70,7 +71,8 @@ lk_status cli_config_share(lk_session *session, const char *path, const char *te
 typedef lk_status cli_report(lk_session *session, const lk_run_options *options, const void *context,
                              char **text);
 
-/** Ranks, `config` (a path, or NULL) shared among them, the report on the root's stdout. Returns the exit code. */
+/** Ranks, `config` (a path, or NULL) shared among them, the report on the root's stdout. What belongs to a configuration is
+ * refused without one: --set; and the reverse: --hang-timeout. Returns the exit code. */
 int cli_report_run(const char *config, const cli_line *line, cli_report *report, const void *context);
 
 /** Ends a verb: `text`, which may be NULL, on stdout and freed, or why it failed on stderr. The session is ended; NULL for a

@@ -77,7 +77,8 @@ static const struct {
      "--reduce: the reduction alone, 256 KB to 100 MB of gradients, against MPI_Allreduce and Adam on "
      "every rank.\n"},
     {"doctor",
-     "lockstep doctor [CONFIG] [--set a.b=v]...\n"
+     "lockstep doctor [--hang-timeout T]\n"
+     "lockstep doctor CONFIG [--set a.b=v]...\n"
      "\n"
      "Tests this machine and, under mpirun or srun, this launch: cores and binding, kernels, the memory that "
      "ranks of a host "
@@ -85,7 +86,8 @@ static const struct {
      "the links between hosts and the network they take. With CONFIG also all that train prepares before its "
      "first step. "
      "What is\n"
-     "bad for the run is a line 'trouble' with the cure; the start of train says the same as warnings.\n"},
+     "bad for the run is a line 'trouble' with the cure; the start of train says the same as warnings.\n"
+     "A rank that does not answer for T (5min) ends the job; with CONFIG, for its train.hang_timeout.\n"},
     {"scaling",
      "lockstep scaling exchange SIZE[,SIZE...] [--lanes L] [--ranks-per-host N] [--backward MS] [--seconds "
      "S]\n"

@@ -29,8 +29,8 @@ static lk_status report_doctor(lk_session *session, const lk_run_options *option
 
 int cmd_doctor(int argc, char **argv)
 {
-    const cli_option table[] = {{0}};
     cli_line         line;
+    const cli_option table[] = {{"hang-timeout", &line.hang_timeout, NULL}, {0}};
     lk_status        st = cli_parse(argc, argv, table, &line);
     if (st == LK_OK && line.help) return cli_help("doctor");
     if (st == LK_OK && line.n_operands > 1)
@@ -57,10 +57,10 @@ int cmd_bench(int argc, char **argv)
 {
     bench_options    o = {.seconds = 3, .most_bytes = 100e6};
     const char      *length = NULL, *most = NULL;
+    cli_line         line;
     const cli_option table[] = {{"json", NULL, &o.json},     {"lanes", NULL, &o.lanes},
                                 {"reduce", NULL, &o.reduce}, {"most", &most, NULL},
                                 {"seconds", &length, NULL},  {0}};
-    cli_line         line;
     lk_status        st = cli_parse(argc, argv, table, &line);
     if (st == LK_OK && line.help) return cli_help("bench");
     if (st == LK_OK && !o.reduce && line.n_operands != 1)

@@ -65,12 +65,26 @@ int cli_end(lk_session **session, lk_status status, char *text)
     return code;
 }
 
+static lk_status check_line(const char *config, const cli_line *line, double *hang_timeout)
+{
+    if (!config && line->n_sets)
+        return cli_usage("--set %s changes a CONFIG, and none is given", line->sets[0]);
+    if (config && line->hang_timeout)
+        return cli_usage(
+            "--hang-timeout is for what has no CONFIG; this one has: --set train.hang_timeout=%s",
+            line->hang_timeout);
+    return line->hang_timeout ? cli_duration("--hang-timeout", line->hang_timeout, hang_timeout) : LK_OK;
+}
+
 int cli_report_run(const char *config, const cli_line *line, cli_report *report, const void *context)
 {
     lk_session *session = NULL;
     lk_config  *shared = NULL;
     char       *text = NULL, *rendered = NULL;
-    lk_status   st = cli_session_start(&session);
+    double      hang_timeout = 0;
+    lk_status   st = check_line(config, line, &hang_timeout);
+    if (st == LK_OK) st = cli_session_start(&session);
+    if (st == LK_OK && line->hang_timeout) lk_session_hang_timeout(session, hang_timeout);
     if (st == LK_OK && config) st = cli_config_share(session, config, NULL, config, line, &shared, &rendered);
     if (st == LK_OK) st = report(session, shared ? lk_config_options(shared) : NULL, context, &text);
     free(rendered);

@@ -376,9 +376,11 @@ lk_status lk_train(lk_session *session, const lk_run_options *options, const lk_
 {
     lk_status    st = LK_OK;
     lk_watchdog *watchdog = NULL;
+    lk_watch     watch = lk_session_watch(session, options);
     lk_loop      l = {.request = request, .launched = lk_clock_seconds()};
+    watch.resumes = true;
     LK_TRY(lk_comm_layout(session->comm, &options->comm));
-    LK_TRY(lk_watchdog_create(session->comm, options->hang_timeout, true, &watchdog));
+    LK_TRY(lk_watchdog_create(session->comm, watch, &watchdog));
     LK_TRY(open_run(&l, session->comm, options));
     LK_TRY(lk_run_prepare(l.run, true));
     l.run->watchdog = watchdog;

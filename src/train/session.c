@@ -3,7 +3,11 @@
 #include "comm/job.h"
 #include "core/alloc.h"
 #include "core/log.h"
+#include "train/options.h"
 #include "train/session.h"
+
+/* What train.hang_timeout is without a word: who measures what training would wait for waits as long. */
+enum { HANG_SECONDS = 300 };
 
 static void forward_line(void *context, lk_log_level level, const char *line)
 {
@@ -18,6 +22,7 @@ lk_status lk_session_start(lk_session **out)
     lk_session *session = NULL;
     *out = NULL;
     LK_TRY(LK_ALLOC(1, &session));
+    session->hang_timeout = HANG_SECONDS;
     LK_TRY(lk_comm_create(&session->comm));
     lk_log_set_sink(forward_line, session);
     *out = session;
@@ -73,6 +78,17 @@ lk_status lk_session_share_text(lk_session *session, char **text)
 lk_status lk_session_share(lk_session *session, void *bytes, size_t size)
 {
     return lk_comm_broadcast(session->comm, bytes, size);
+}
+
+void lk_session_hang_timeout(lk_session *session, double seconds)
+{
+    session->hang_timeout = seconds;
+}
+
+lk_watch lk_session_watch(const lk_session *session, const lk_run_options *options)
+{
+    return options ? (lk_watch){.timeout = options->hang_timeout, .set_by = "train.hang_timeout"}
+                   : (lk_watch){.timeout = session->hang_timeout, .set_by = "--hang-timeout"};
 }
 
 void lk_session_leave_alone(const lk_session *session, lk_status status)

@@ -141,7 +141,7 @@ lk_status lk_eval(lk_session *session, const lk_run_options *options, const lk_e
     lk_str_init(&report);
     const char *input = is_split_name(request->data) ? NULL : request->data;
     LK_TRY(lk_comm_layout(session->comm, &options->comm));
-    LK_TRY(lk_watchdog_create(session->comm, options->hang_timeout, false, &watchdog));
+    LK_TRY(lk_watchdog_create(session->comm, lk_session_watch(session, options), &watchdog));
     LK_TRY(open_model(session, options, request->checkpoint, input, &checkpoint, &run));
     run->watchdog = watchdog;
     st = choose_split(run, input ? NULL : request->data, &split);
@@ -369,7 +369,7 @@ lk_status lk_predict(lk_session *session, const lk_run_options *options, const l
     /* Predictions appear under their name when they are whole; what stood there before stays until then. */
     snprintf(temporary, sizeof temporary, "%s.new", request->output);
     LK_TRY(lk_comm_layout(session->comm, &options->comm));
-    LK_TRY(lk_watchdog_create(session->comm, options->hang_timeout, false, &watchdog));
+    LK_TRY(lk_watchdog_create(session->comm, lk_session_watch(session, options), &watchdog));
     LK_TRY(lk_comm_agree(session->comm, root ? lk_h5_create(temporary, &file) : LK_OK));
     for (int i = 0; i < request->n_inputs; i++)
         LK_TRY(predict_input(session, options, request, i, watchdog, file, &report));

@@ -40,9 +40,8 @@ typedef struct slot {
 
 struct lk_watchdog {
     lk_comm        *comm; /* borrowed; read only from the thread */
-    double          timeout;
-    bool            resumes; /* the same command goes on from a checkpoint */
-    slot           *board;   /* shared: [ranks on this host] */
+    lk_watch        watch;
+    slot           *board; /* shared: [ranks on this host] */
     int             n, mine, first_rank;
     bool            sees_processes; /* all ranks of the host live in my process namespace */
     int64_t         awake_ms;       /* since when this thread has run without a break */
@@ -218,8 +217,8 @@ static const char *host_name(const lk_watchdog *w)
 /* The end of every last word. */
 static const char *what_then(const lk_watchdog *w)
 {
-    return w->resumes ? "Restart the same command: it goes on from the last checkpoint"
-                      : "Run the same command again";
+    return w->watch.resumes ? "Restart the same command: it goes on from the last checkpoint"
+                            : "Run the same command again";
 }
 
 static const char *phase_name(const slot *s)
@@ -301,16 +300,16 @@ static void look_for_a_hang(lk_watchdog *w)
     double quiet = quiet_seconds(w);
     int    who = culprit(w);
     double grace = who >= 0 ? 0 : GRACE_SECONDS;
-    if (quiet < w->timeout / 5 + grace) {
+    if (quiet < w->watch.timeout / 5 + grace) {
         w->warned_of = NOBODY;
         return;
     }
     if (!speaks(w) || (who < 0 && waits_for_root(w))) return;
     describe(w, who, quiet, text, sizeof text);
     if (w->warned_of != who)
-        lk_log_rank("warning: %s; the job ends at %.0f s (train.hang_timeout)", text, w->timeout);
+        lk_log_rank("warning: %s; the job ends at %.0f s (%s)", text, w->watch.timeout, w->watch.set_by);
     w->warned_of = who;
-    if (quiet < w->timeout + grace) return;
+    if (quiet < w->watch.timeout + grace) return;
     char last[640];
     snprintf(last, sizeof last, "a rank hung: %s. %s", text, what_then(w));
     say(w, EXIT_HUNG, last);
@@ -366,14 +365,13 @@ static lk_status start_thread(lk_watchdog *w)
     return w->running ? LK_OK : lk_fail(LK_E_NOMEM, "watchdog: no thread to be had");
 }
 
-static lk_status create_blank(lk_comm *comm, double timeout, bool resumes, lk_watchdog **out)
+static lk_status create_blank(lk_comm *comm, lk_watch watch, lk_watchdog **out)
 {
     lk_status st = LK_ALLOC(1, out);
     if (st != LK_OK) return st;
     lk_watchdog *w = *out;
     w->comm = comm;
-    w->timeout = timeout;
-    w->resumes = resumes;
+    w->watch = watch;
     w->warned_of = NOBODY;
     pthread_mutex_init(&w->mutex, NULL);
     lk_clock_cond_init(&w->wake);
@@ -383,13 +381,13 @@ static lk_status create_blank(lk_comm *comm, double timeout, bool resumes, lk_wa
     return LK_OK;
 }
 
-lk_status lk_watchdog_create(lk_comm *comm, double timeout, bool resumes, lk_watchdog **out)
+lk_status lk_watchdog_create(lk_comm *comm, lk_watch watch, lk_watchdog **out)
 {
     lk_status    st = LK_OK;
     lk_watchdog *w = NULL;
     *out = NULL;
-    if (timeout <= 0 || lk_comm_size(comm) == 1) return LK_OK;
-    LK_TRY(lk_comm_agree(comm, create_blank(comm, timeout, resumes, &w)));
+    if (watch.timeout <= 0 || lk_comm_size(comm) == 1) return LK_OK;
+    LK_TRY(lk_comm_agree(comm, create_blank(comm, watch, &w)));
     LK_TRY(open_board(w));
     slot *mine = &w->board[w->mine];
     lk_watchdog_tick(w, 0, LK_PHASE_OTHER, LK_WAIT_START);

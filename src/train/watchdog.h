@@ -26,11 +26,18 @@ typedef enum lk_wait {
     LK_WAIT_ROOT,  /* for work of the root that may take long: evaluation, a checkpoint */
 } lk_wait;
 
+/** How long it waits, and what it then says. */
+typedef struct lk_watch {
+    double      timeout; /* seconds; 0: no watchdog */
+    const char *set_by;  /* borrowed; the key or option that sets it, for the warning */
+    bool        resumes; /* the same command goes on from a checkpoint */
+} lk_watch;
+
 /**
- * Starts the thread; `timeout` seconds, 0: no watchdog (*out NULL). Warns at a fifth of it. `resumes`: the same command goes
- * on from a checkpoint, which the last word then says. Collective, after lk_comm_layout and not across another one.
+ * Starts the thread; *out is NULL where nobody watches: one rank, no timeout. Warns at a fifth of it. Collective, after
+ * lk_comm_layout and not across another one.
  */
-lk_status lk_watchdog_create(lk_comm *comm, double timeout, bool resumes, lk_watchdog **out);
+lk_status lk_watchdog_create(lk_comm *comm, lk_watch watch, lk_watchdog **out);
 /** Says that this rank leaves in good order. Local. */
 void lk_watchdog_destroy(lk_watchdog **watchdog);
 
