@@ -38,6 +38,10 @@ lk_status lk_version_text(char **text)
     return st;
 }
 
+/* What is tested, in this order: what the watchdog calls a step. */
+enum { TEST_CORES, TEST_WINDOW, TEST_LAUNCH, TEST_LINKS, TEST_CONFIG };
+static const char *const tests[] = {"cores", "shared memory", "the launch", "links", "the configuration"};
+
 /* What is being looked at: lines of facts, and lines of trouble that follow them all. */
 typedef struct patient {
     lk_comm              *comm;     /* borrowed */
@@ -46,6 +50,11 @@ typedef struct patient {
     lk_str                facts, trouble;
     const lk_run_options *options; /* borrowed, NULL: no configuration was named */
 } patient;
+
+static void tick(const patient *p, int test, lk_wait wait)
+{
+    lk_watchdog_tick(p->watchdog, test, LK_PHASE_OTHER, wait);
+}
 
 /* ---- where the ranks are ---- */
 
@@ -266,6 +275,7 @@ static lk_status links(patient *p)
     int       n = 0;
     bool      differ = lk_comm_n_hosts(p->comm) > 1;
     for (int turn = 0; turn < LINK_TURNS && differ; turn++) {
+        tick(p, TEST_LINKS, LK_WAIT_ALL);
         LK_TRY(lk_link_pairs(p->comm, LINK_SECONDS, turn == 0 ? &list : &again, &n));
         if (again) keep_better(list, again, n);
         lk_free(&again);
@@ -308,24 +318,23 @@ done:
 static lk_status examine(patient *p, lk_watch watch)
 {
     lk_status st = LK_OK;
+    watch.tests = tests;
     LK_TRY(lk_watchdog_create(p->comm, watch, &p->watchdog));
     LK_TRY(lk_comm_agree(p->comm, lk_kernels_select(p->options ? p->options->kernels : "auto")));
-    lk_watchdog_tick(p->watchdog, 0, LK_PHASE_OTHER, LK_WAIT_NONE);
+    tick(p, TEST_CORES, LK_WAIT_NONE);
     lk_str_printf(&p->facts, "lockstep    %s, %s\n", LK_VERSION, lk_comm_mpi_version(p->comm));
     lk_str_printf(&p->facts, "kernels     %s\n", lk_kernels_detail());
     lk_str_printf(&p->facts, "yardstick   %.1f GF/s sgemm on one core by %s\n",
                   lk_kernels_sgemm_rate(SGEMM_SECONDS), lk_kernels_blas());
     lk_str_printf(&p->facts, "ranks       %d on %d host%s\n", lk_comm_size(p->comm), lk_comm_n_hosts(p->comm),
                   lk_comm_n_hosts(p->comm) == 1 ? "" : "s");
-    lk_watchdog_tick(p->watchdog, 0, LK_PHASE_OTHER, LK_WAIT_ALL);
+    tick(p, TEST_WINDOW, LK_WAIT_ALL);
     LK_TRY(window(p));
-    lk_watchdog_tick(p->watchdog, 0, LK_PHASE_OTHER, LK_WAIT_ALL);
+    tick(p, TEST_LAUNCH, LK_WAIT_ALL);
     LK_TRY(launch(p));
-    lk_watchdog_tick(p->watchdog, 0, LK_PHASE_OTHER, LK_WAIT_ALL);
     LK_TRY(links(p));
     if (p->options) {
-        lk_watchdog_tick(p->watchdog, 0, LK_PHASE_OTHER,
-                         LK_WAIT_START); /* statistics of large data take their time */
+        tick(p, TEST_CONFIG, LK_WAIT_START); /* statistics of large data take their time */
         LK_TRY(prepare(p));
     }
 done:

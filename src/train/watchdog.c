@@ -221,9 +221,16 @@ static const char *what_then(const lk_watchdog *w)
                             : "Run the same command again";
 }
 
-static const char *phase_name(const slot *s)
+/* "at step 12 in phase reduce", "at the test of links": where a rank is. */
+static void name_place(const lk_watchdog *w, const slot *s, char *text, size_t size)
 {
-    return atomic_load(&s->wait) == LK_WAIT_START ? "start" : lk_phase_names[atomic_load(&s->phase)];
+    int64_t step = atomic_load(&s->step);
+    bool    starting = atomic_load(&s->wait) == LK_WAIT_START;
+    if (w->watch.tests)
+        snprintf(text, size, "at the test of %s", w->watch.tests[step]);
+    else
+        snprintf(text, size, "at step %lld in phase %s", (long long)step,
+                 starting ? "start" : lk_phase_names[atomic_load(&s->phase)]);
 }
 
 /* "rank 3 on host h2": whose message a rank of this host waits for; "another host" where none says. */
@@ -242,15 +249,15 @@ static void name_awaited(const lk_watchdog *w, char *text, size_t size)
 static void describe(const lk_watchdog *w, int who, double quiet, char *text, size_t size)
 {
     const slot *s = &w->board[who >= 0 ? who : w->mine];
-    char        awaited[128];
+    char        awaited[128], place[96];
     name_awaited(w, awaited, sizeof awaited);
+    name_place(w, s, place, sizeof place);
     if (who >= 0)
-        snprintf(text, size, "rank %d on host %s %s: no progress for %.0f s at step %lld in phase %s",
-                 w->first_rank + who, host_name(w), stopped(w, who) ? "is stopped" : "is stuck", quiet,
-                 (long long)atomic_load(&s->step), phase_name(s));
+        snprintf(text, size, "rank %d on host %s %s: no progress for %.0f s %s", w->first_rank + who,
+                 host_name(w), stopped(w, who) ? "is stopped" : "is stuck", quiet, place);
     else
-        snprintf(text, size, "host %s waits for %s: no answer for %.0f s at step %lld in phase %s",
-                 host_name(w), awaited, quiet, (long long)atomic_load(&s->step), phase_name(s));
+        snprintf(text, size, "host %s waits for %s: no answer for %.0f s %s", host_name(w), awaited, quiet,
+                 place);
 }
 
 /* Why the job ends, said once a host. The root's log may be stuck with the root: straight to stderr. */
@@ -280,17 +287,16 @@ static bool is_over(lk_watchdog *w)
 
 static void look_for_the_dead(lk_watchdog *w)
 {
-    char text[512];
+    char text[512], place[96];
     int  who = 0;
     while (who < w->n && !dead(w, who)) who++;
     if (who == w->n || !speaks(w)) return;
     const slot *s = &w->board[who];
-    snprintf(
-        text, sizeof text,
-        "rank %d on host %s (process %d) died at step %lld in phase %s: killed by a signal, a crash, or the "
-        "kernel when memory ran out (dmesg tells). %s",
-        w->first_rank + who, host_name(w), atomic_load(&s->process), (long long)atomic_load(&s->step),
-        phase_name(s), what_then(w));
+    name_place(w, s, place, sizeof place);
+    snprintf(text, sizeof text,
+             "rank %d on host %s (process %d) died %s: killed by a signal, a crash, or the "
+             "kernel when memory ran out (dmesg tells). %s",
+             w->first_rank + who, host_name(w), atomic_load(&s->process), place, what_then(w));
     say(w, EXIT_KILLED, text);
 }
 

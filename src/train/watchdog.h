@@ -28,9 +28,10 @@ typedef enum lk_wait {
 
 /** How long it waits, and what it then says. */
 typedef struct lk_watch {
-    double      timeout; /* seconds; 0: no watchdog */
-    const char *set_by;  /* borrowed; the key or option that sets it, for the warning */
-    bool        resumes; /* the same command goes on from a checkpoint */
+    double             timeout; /* seconds; 0: no watchdog */
+    const char        *set_by;  /* borrowed; the key or option that sets it, for the warning */
+    bool               resumes; /* the same command goes on from a checkpoint */
+    const char *const *tests;   /* borrowed; what step 0, 1, ... tests; NULL: they are steps */
 } lk_watch;
 
 /**

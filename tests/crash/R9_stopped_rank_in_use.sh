@@ -1,6 +1,6 @@
-# A rank of three that stops answering while a model is evaluated, predicts or is measured: as in training it is warned of, and the
-# job ends at train.hang_timeout with rank, host, step and phase and exit code 77; nobody is left. Ranks that work for longer than
-# that, chunk by chunk, are let alone.
+# A rank of three that stops answering while a model is evaluated, predicts or is measured, or while the machine is: as in training
+# it is warned of, and the job ends at train.hang_timeout, or without a configuration at --hang-timeout, with rank, host and place
+# and exit code 77; nobody is left. Ranks that work for longer than that, chunk by chunk, are let alone.
 . "$(dirname "$0")/lib.sh"
 limit=${LIMIT:-4}
 epochs=1
@@ -9,48 +9,70 @@ sed -i 's/^  - dense: {units: 24.*/&\n  - dense: {units: 1000}\n  - dense: {unit
 "$make_data" long.h5 samples=60000 || fail make_data
 train whole
 exits 0
+# Its processes are told by the name they are called by: not all verbs name a file of this test.
+mkdir bin && ln -s "$LOCKSTEP" bin/lockstep || fail bin
+set_by=train.hang_timeout
 # start_use VERB...: on three ranks; 124 if it never ends.
 start_use() {
-    start timeout 100 "$mpi" 3 "$LOCKSTEP" "$@" --set train.hang_timeout="${limit}s" --set evaluate.chunk=1
+    local limits="--hang-timeout=${limit}s"
+    [ $set_by = --hang-timeout ] || limits="--set train.hang_timeout=${limit}s --set evaluate.chunk=1"
+    # shellcheck disable=SC2086
+    start timeout 100 "$mpi" 3 "$work/bin/lockstep" "$@" $limits
     began=$(now_ms)
 }
-# await_work NAME RANK: until that rank is in the middle of its work, by its processor time; sets $pid.
-await_work() {
-    local ticks=0
+# When a rank is stopped: once it has had so many hundredths of a second of processor time, which is in the middle of its work;
+# or "watched": a moment after its watchdog began.
+moment=60
+# has_come: whether that moment has, for $pid.
+has_come() {
+    if [ "$moment" = watched ]; then
+        grep -qs /dev/shm/lockstep- "/proc/${pid:-none}/maps" && sleep 0.1
+    else
+        [ "$(sed 's/.*) //' "/proc/${pid:-none}/stat" 2>/dev/null | awk '{ print $12 + $13 }')" -gt "$moment" ] 2>/dev/null
+    fi
+}
+# await_moment RANK: of that rank; sets $pid.
+await_moment() {
     pid=
-    until [ "${ticks:-0}" -gt 60 ]; do
-        kill -0 "$launcher" 2>/dev/null || { ended; fail "the job ended before rank $2 had worked for long"; }
-        sleep 0.05
-        pid=$(pid_of_rank "$1" "$2")
-        ticks=$(sed 's/.*) //' "/proc/${pid:-none}/stat" 2>/dev/null | awk '{ print $12 + $13 }')
+    until has_come; do
+        kill -0 "$launcher" 2>/dev/null || { ended; fail "the job ended before rank $1 could be stopped"; }
+        [ "$moment" = watched ] || sleep 0.05
+        [ -n "$pid" ] || pid=$(pid_of_rank bin/lockstep "$1")
     done
 }
-# stopped_in NAME RANK PLACE VERB...: NAME is the file or directory in $work that the job names.
+# stopped_in RANK PLACE VERB...
 stopped_in() {
-    local name=$1 victim=$2 place=$3
-    shift 3
+    local victim=$1 place=$2
+    shift 2
     start_use "$@"
-    await_work "$name" "$victim"
+    await_moment "$victim"
     kill -STOP "$pid"
     began=$(now_ms)
     ended
     exits 77
-    no_orphans "$name"
-    grep -qE "^warning: rank $victim on host .* no progress .*the job ends at $limit s" err || fail "rank $victim was not warned of"
-    grep -qE "^lockstep: a rank hung: rank $victim on host .* is stopped: no progress for [0-9]+ s at $place\. Run the same command again$" err ||
+    no_orphans bin/lockstep
+    who="rank $victim on host .* is stopped: no progress"
+    grep -qE "^warning: $who for .*; the job ends at $limit s \($set_by\)$" err || fail "rank $victim was not warned of"
+    grep -qE "^lockstep: a rank hung: $who for [0-9]+ s at $place\. Run the same command again$" err ||
         fail "the last word does not name rank $victim, host and $place"
-    [ $took -ge $((limit * 1000)) ] || fail "ended after $took ms, before hang_timeout"
+    [ $took -ge $((limit * 1000)) ] || fail "ended after $took ms, before $set_by"
     # The others first finish what is theirs alone.
     [ $took -lt $((limit * 1000 + 30000)) ] || fail "the job took $took ms to end"
     echo "$1: rank $victim stopped, ended after $took ms"
 }
 place="step $(json_of step <("$LOCKSTEP" inspect whole --json)) in phase evaluate"
-stopped_in whole 2 "$place" eval "$work/whole" --data long.h5:/train --set evaluate.by=all
-stopped_in whole 0 "$place" predict "$work/whole" long.h5:/train -o out.h5
+stopped_in 2 "$place" eval "$work/whole" --data long.h5:/train --set evaluate.by=all
+stopped_in 0 "$place" predict "$work/whole" long.h5:/train -o out.h5
 [ ! -e out.h5 ] || fail "a prediction that was cut short has its final name"
 place="step [0-9]+ in phase [a-z ]+"
-stopped_in run.yaml 2 "$place" bench "$work/run.yaml" --seconds 90
-stopped_in run.yaml 0 "$place" scaling steps "$work/run.yaml" --seconds 90
+stopped_in 2 "$place" bench "$work/run.yaml" --seconds 90
+stopped_in 1 "$place" bench "$work/run.yaml" --lanes --seconds 90
+stopped_in 0 "$place" scaling steps "$work/run.yaml" --seconds 90
+moment=watched
+stopped_in 2 "the test of [a-z ]+" doctor "$work/run.yaml"
+set_by=--hang-timeout
+stopped_in 0 "the test of [a-z ]+" doctor
+set_by=train.hang_timeout
 limit=2
 start_use eval "$work/whole" --data long.h5:/train --set evaluate.by=root
 ended

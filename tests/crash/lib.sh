@@ -172,10 +172,10 @@ processes_of() {
         [ "$pid" = $$ ] || [ ! -r "/proc/$pid/cmdline" ] || echo "$pid"
     done
 }
-# ranks_of DIR: the ranks alone, of whatever verb names it as a word of its own.
+# ranks_of DIR: the ranks alone, of whatever verb names it as a word of its own, or is called by it.
 ranks_of() {
     pgrep -x lockstep | while read -r pid; do
-        tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF -- " $work/$1 " && echo "$pid"
+        { printf ' ' && tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF -- " $work/$1 " && echo "$pid"
     done
 }
 # rank_of PID: its rank, 0 without a launcher.
