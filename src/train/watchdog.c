@@ -313,7 +313,8 @@ static void look_for_a_hang(lk_watchdog *w)
     if (!speaks(w) || (who < 0 && waits_for_root(w))) return;
     describe(w, who, quiet, text, sizeof text);
     if (w->warned_of != who)
-        lk_log_rank("warning: %s; the job ends at %.0f s (%s)", text, w->watch.timeout, w->watch.set_by);
+        lk_log_rank("warning: %s; the job ends at %.0f s (%s)", text, w->watch.timeout + grace,
+                    w->watch.set_by);
     w->warned_of = who;
     if (quiet < w->watch.timeout + grace) return;
     char last[640];
