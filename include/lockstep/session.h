@@ -42,7 +42,7 @@ LK_API lk_status lk_session_share_text(lk_session *session, char **text);
 LK_API lk_status lk_session_share(lk_session *session, void *bytes, size_t size);
 
 /**
- * What has no configuration (lk_doctor) ends the job with exit code 77 once a rank has not
+ * What has no configuration (lk_bench_reduce, lk_exchange_measure, lk_doctor) ends the job with exit code 77 once a rank has not
  * answered for so many seconds; 0: never. 5 min unless told. With a configuration its train.hang_timeout counts. Local.
  */
 LK_API void lk_session_hang_timeout(lk_session *session, double seconds);

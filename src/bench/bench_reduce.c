@@ -42,6 +42,7 @@ typedef enum side { OURS, THEIRS, SIDES } side;
 /* Everything of one size. `gradient` is what this rank's lanes add up to; steps overwrite copies of it. */
 typedef struct rig {
     lk_comm         *comm;
+    lk_watchdog     *watchdog; /* borrowed */
     int64_t          n;
     lk_span_table    spans;
     lk_reduce       *reduce;
@@ -101,7 +102,7 @@ done:
     return st;
 }
 
-static lk_status rig_create(lk_comm *comm, int64_t bytes, rig *it)
+static lk_status rig_create(lk_comm *comm, lk_watchdog *watchdog, int64_t bytes, rig *it)
 {
     lk_status         st = LK_OK;
     lk_reduce_options options = {.kind = LK_REDUCE_LOCKSTEP,
@@ -111,6 +112,7 @@ static lk_status rig_create(lk_comm *comm, int64_t bytes, rig *it)
                                  .n_sums = N_SUMS};
     *it = (rig){
         .comm = comm,
+        .watchdog = watchdog,
         .optim = {
             .kind = LK_OPTIM_ADAM, .learning_rate = 1e-3f, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-7f}};
     LK_TRY(make_spans(&it->spans, bytes / (int64_t)sizeof(float)));
@@ -197,8 +199,10 @@ static lk_status timed(rig *it, side who, bool cold, double *seconds)
 {
     lk_status st = LK_OK;
     double    mine[2], all[2 * LK_BENCH_MOST_RANKS], in = 0, out = 0;
+    lk_watchdog_tick(it->watchdog, it->step[who].step, LK_PHASE_OTHER, LK_WAIT_NONE);
     put_gradient(it, who);
     if (cold) evict(it);
+    lk_watchdog_tick(it->watchdog, it->step[who].step, LK_PHASE_REDUCE, LK_WAIT_ALL);
     LK_TRY(lk_comm_barrier(it->comm));
     mine[0] = lk_clock_seconds();
     LK_TRY(run_side(it, who));
@@ -337,17 +341,19 @@ done:
 
 lk_status lk_bench_reduce(lk_session *session, int json, double most_bytes, char **text)
 {
-    lk_status st = LK_OK;
-    rig       it = {0};
-    row       rows[2 * N_SIZES];
-    int       n = 0;
-    lk_str    out;
+    lk_status    st = LK_OK;
+    lk_watchdog *watchdog = NULL;
+    rig          it = {0};
+    row          rows[2 * N_SIZES];
+    int          n = 0;
+    lk_str       out;
     *text = NULL;
     lk_str_init(&out);
     LK_TRY(lk_comm_agree(session->comm, check_request(session->comm, most_bytes)));
     LK_TRY(lk_comm_layout(session->comm, &(lk_comm_options){0}));
+    LK_TRY(lk_watchdog_create(session->comm, lk_session_watch(session, NULL), &watchdog));
     for (int i = 0; i < N_SIZES && (double)sizes[i] <= most_bytes; i++) {
-        LK_TRY(rig_create(session->comm, sizes[i], &it));
+        LK_TRY(rig_create(session->comm, watchdog, sizes[i], &it));
         LK_TRY(measure(&it, false, &rows[n++]));
         LK_TRY(measure(&it, true, &rows[n++]));
         LK_TRY(lk_comm_agree(session->comm, check_sides(&it)));
@@ -362,6 +368,7 @@ lk_status lk_bench_reduce(lk_session *session, int json, double most_bytes, char
 done:
     lk_session_leave_alone(session, st);
     rig_destroy(&it);
+    lk_watchdog_destroy(&watchdog);
     lk_str_clear(&out);
     return st;
 }

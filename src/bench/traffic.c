@@ -40,11 +40,13 @@ typedef struct figures {
 
 typedef struct probe {
     lk_comm                   *comm;
+    lk_watchdog               *watchdog; /* owned */
     const lk_exchange_options *options;
     int                        lanes;
     double                     goodput, latency; /* median over neighbouring hosts */
     lk_span_table              spans;
     lk_reduce                 *reduce;
+    int64_t                    n_steps; /* of all sizes */
     double                    *times;   /* [MOST_STEPS][COLUMNS] of this rank */
     lk_str                     samples; /* root */
 } probe;
@@ -66,6 +68,7 @@ static lk_status measure_links(probe *it)
     LK_TRY(LK_ALLOC(m, &rate));
     LK_TRY(LK_ALLOC(m, &latency));
     for (int host = 0; host < m; host++) {
+        lk_watchdog_tick(it->watchdog, 0, LK_PHASE_OTHER, LK_WAIT_ALL);
         int next = host + 1 < m ? first + lk_comm_host_ranks(it->comm, host) : 0;
         LK_TRY(lk_link_goodput(it->comm, first, next, LINK_SECONDS, &rate[host]));
         LK_TRY(lk_link_latency(it->comm, first, next, &latency[host]));
@@ -138,6 +141,7 @@ static lk_status step(probe *it, gradients what, double times[COLUMNS])
     lk_reduce_info before, after;
     lk_reduce_get_info(it->reduce, &before);
     LK_TRY(lk_comm_barrier(it->comm));
+    lk_watchdog_tick(it->watchdog, ++it->n_steps, LK_PHASE_BACKWARD, LK_WAIT_NONE);
     double start = lk_clock_seconds();
     lk_reduce_run(it->reduce, &first, &n);
     for (int k = first; k < first + n; k++) {
@@ -150,6 +154,7 @@ static lk_status step(probe *it, gradients what, double times[COLUMNS])
     }
     times[COMPUTE] = lk_clock_seconds() - start;
     times[BACKWARD] = start + times[COMPUTE] - times[BACKWARD];
+    lk_watchdog_tick(it->watchdog, it->n_steps, LK_PHASE_REDUCE, LK_WAIT_ALL);
     LK_TRY(lk_reduce_finish(it->reduce, LK_OK, 0, update, NULL, &result));
     times[STEP] = lk_clock_seconds() - start;
     lk_reduce_get_info(it->reduce, &after);
@@ -376,6 +381,7 @@ lk_status lk_exchange_measure(lk_session *session, const lk_exchange_options *op
     lk_str_init(&it.samples);
     LK_TRY(lk_comm_layout(session->comm, &(lk_comm_options){.ranks_per_host = options->ranks_per_host}));
     LK_TRY(lk_comm_agree(session->comm, check_hosts(session->comm)));
+    LK_TRY(lk_watchdog_create(session->comm, lk_session_watch(session, NULL), &it.watchdog));
     it.lanes = options->lanes > 0 ? options->lanes : LANES_A_RANK * lk_comm_size(session->comm);
     LK_TRY(LK_ALLOC(COLUMNS * MOST_STEPS, &it.times));
     lk_samples_header(&it.samples);
@@ -388,6 +394,7 @@ lk_status lk_exchange_measure(lk_session *session, const lk_exchange_options *op
 done:
     lk_session_leave_alone(session, st);
     lk_reduce_destroy(&it.reduce);
+    lk_watchdog_destroy(&it.watchdog);
     lk_free(&it.times);
     lk_span_table_clear(&it.spans);
     lk_str_clear(&it.samples);

@@ -67,7 +67,7 @@ static const struct {
     {"bench",
      "lockstep bench CONFIG [--set a.b=v]... [--seconds S] [--json]\n"
      "lockstep bench CONFIG --lanes [--set a.b=v]... [--seconds S] [--json]\n"
-     "lockstep bench --reduce [--most BYTES] [--json]\n"
+     "lockstep bench --reduce [--most BYTES] [--hang-timeout T] [--json]\n"
      "\n"
      "Trains for a few seconds and writes nothing: samples_per_second, the share of each phase, and "
      "GF/s against the\n"
@@ -75,7 +75,8 @@ static const struct {
      "--lanes: what equal bits cost: lockstep with 8 to 64 lanes against allreduce with one lane a rank, in "
      "turns.\n"
      "--reduce: the reduction alone, 256 KB to 100 MB of gradients, against MPI_Allreduce and Adam on "
-     "every rank.\n"},
+     "every rank.\n"
+     "A rank that does not answer for T (5min) ends the job; with CONFIG, for its train.hang_timeout.\n"},
     {"doctor",
      "lockstep doctor [--hang-timeout T]\n"
      "lockstep doctor CONFIG [--set a.b=v]...\n"
@@ -91,7 +92,7 @@ static const struct {
     {"scaling",
      "lockstep scaling exchange SIZE[,SIZE...] [--lanes L] [--ranks-per-host N] [--backward MS] [--seconds "
      "S]\n"
-     "                          [--samples FILE.csv] [--json]\n"
+     "                          [--samples FILE.csv] [--hang-timeout T] [--json]\n"
      "lockstep scaling steps CONFIG [--set a.b=v]... [--weak [--copies]] [--seconds S] [--repeat K] "
      "[--samples FILE.csv]\n"
      "lockstep scaling plot RESULTS.csv [--title TEXT] [-o DIR]\n"
@@ -108,6 +109,7 @@ static const struct {
      "2 (m - 1) / m n / B, and the bytes sent against the plan. --backward MS: sleeps so long as a backward "
      "pass would\n"
      "take, so that sending can overlap it. --ranks-per-host N cuts one machine into hosts of N ranks.\n"
+     "A rank that does not answer for T (5min) ends the job; in steps, for train.hang_timeout.\n"
      "steps: one point of a scaling experiment, as CSV: time, jitter and imbalance of each phase. --weak: "
      "batch and "
      "lanes of\n"

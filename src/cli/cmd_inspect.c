@@ -58,9 +58,13 @@ int cmd_bench(int argc, char **argv)
     bench_options    o = {.seconds = 3, .most_bytes = 100e6};
     const char      *length = NULL, *most = NULL;
     cli_line         line;
-    const cli_option table[] = {{"json", NULL, &o.json},     {"lanes", NULL, &o.lanes},
-                                {"reduce", NULL, &o.reduce}, {"most", &most, NULL},
-                                {"seconds", &length, NULL},  {0}};
+    const cli_option table[] = {{"json", NULL, &o.json},
+                                {"lanes", NULL, &o.lanes},
+                                {"reduce", NULL, &o.reduce},
+                                {"most", &most, NULL},
+                                {"seconds", &length, NULL},
+                                {"hang-timeout", &line.hang_timeout, NULL},
+                                {0}};
     lk_status        st = cli_parse(argc, argv, table, &line);
     if (st == LK_OK && line.help) return cli_help("bench");
     if (st == LK_OK && !o.reduce && line.n_operands != 1)

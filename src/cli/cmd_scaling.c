@@ -61,14 +61,15 @@ static int cmd_exchange(int argc, char **argv)
     const char         *lanes = NULL, *per_host = NULL, *seconds = NULL, *backward = NULL;
     int64_t             sizes[MAX_SIZES];
     lk_exchange_options options = {.sizes = sizes, .seconds = 2};
+    cli_line            line;
     const cli_option    table[] = {{"lanes", &lanes, NULL},
                                    {"ranks-per-host", &per_host, NULL},
                                    {"seconds", &seconds, NULL},
                                    {"backward", &backward, NULL},
                                    {"samples", &options.samples, NULL},
+                                   {"hang-timeout", &line.hang_timeout, NULL},
                                    {"json", NULL, &options.json},
                                    {0}};
-    cli_line            line;
     lk_status           st = cli_parse(argc, argv, table, &line);
     if (st == LK_OK && line.help) return cli_help("scaling");
     if (st == LK_OK && line.n_operands != 1)

@@ -24,7 +24,7 @@ wrong "one CONFIG expected, 2 given" train a.yaml b.yaml
 wrong "expected auto, never or must" train a.yaml --resume=maybe
 wrong "is no duration" train a.yaml --max-time soon
 wrong "--hang-timeout: 'never' is no duration" doctor --hang-timeout never
-wrong "--set train.hang_timeout=4s" doctor a.yaml --hang-timeout 4s
+wrong "--set train.hang_timeout=4s" bench a.yaml --hang-timeout 4s
 wrong "changes a CONFIG, and none is given" doctor --set train.hang_timeout=4s
 wrong "changes a CONFIG, and none is given" scaling exchange 4k --set train.hang_timeout=4s
 wrong "-o OUT.h5 is missing" predict run in.csv
