@@ -63,6 +63,7 @@ R7_out_of_memory_in_measurements EVERY=1
 R8_dead_rank
 R9_stopped_rank ROUNDS=50
 R9_stopped_rank_in_use
+R9_stopped_rank_in_measurements
 R9_slow_rank LASTS=600
 R10_graceful_stop ROUNDS=50
 R11_term ROUNDS=20

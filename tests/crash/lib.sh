@@ -218,6 +218,68 @@ no_orphans() {
     done
 }
 
+# start_use VERB...: on three ranks, with a limit of $limit seconds that $set_by sets; 124 if it never ends. They are called by a
+# name of this test, since not all verbs are given one of its files.
+limit=${LIMIT:-4} set_by=train.hang_timeout
+start_use() {
+    [ -d bin ] || { mkdir bin && ln -s "$LOCKSTEP" bin/lockstep; } || fail bin
+    local limits="--hang-timeout=${limit}s"
+    [ $set_by = --hang-timeout ] || limits="--set train.hang_timeout=${limit}s --set evaluate.chunk=1"
+    # shellcheck disable=SC2086
+    start timeout 100 "$mpi" 3 "$work/bin/lockstep" "$@" $limits
+    began=$(now_ms)
+}
+# When a rank is stopped: once it has had so many hundredths of a second of processor time, which is in the middle of its work;
+# or "watched": a moment after its watchdog began.
+moment=60
+# has_come: whether that moment has, for $pid.
+has_come() {
+    if [ "$moment" = watched ]; then
+        grep -qs /dev/shm/lockstep- "/proc/${pid:-none}/maps" && sleep 0.1
+    else
+        [ "$(sed 's/.*) //' "/proc/${pid:-none}/stat" 2>/dev/null | awk '{ print $12 + $13 }')" -gt "$moment" ] 2>/dev/null
+    fi
+}
+# await_moment RANK: of that rank; sets $pid.
+await_moment() {
+    pid=
+    until has_come; do
+        kill -0 "$launcher" 2>/dev/null || { ended; fail "the job ended before rank $1 could be stopped"; }
+        [ "$moment" = watched ] || sleep 0.05
+        [ -n "$pid" ] || pid=$(pid_of_rank bin/lockstep "$1")
+    done
+}
+# Who is named, if not the stopped rank itself: where it is alone on its host, another host only knows whom it waits for.
+named=""
+# stopped_in RANK PLACE VERB...
+stopped_in() {
+    local victim=$1 place=$2
+    shift 2
+    start_use "$@"
+    await_moment "$victim"
+    kill -STOP "$pid"
+    began=$(now_ms)
+    ended
+    exits 77
+    no_orphans bin/lockstep
+    who=${named:-"rank $victim on host .* is stopped: no progress"} grace=$((${named:+6} + 0))
+    grep -qE "^warning: $who for .*; the job ends at $((limit + grace)) s \($set_by\)$" err || fail "rank $victim was not warned of"
+    grep -qE "^lockstep: a rank hung: $who for [0-9]+ s at $place\. Run the same command again$" err ||
+        fail "the last word does not name rank $victim, host and $place"
+    [ $took -ge $((limit * 1000)) ] || fail "ended after $took ms, before $set_by"
+    # The others first finish what is theirs alone.
+    [ $took -lt $((limit * 1000 + 30000)) ] || fail "the job took $took ms to end"
+    echo "$1: rank $victim stopped, ended after $took ms"
+}
+# let_alone VERB...: work that takes longer than the limit.
+let_alone() {
+    start_use "$@"
+    ended
+    exits 0
+    [ $took -gt $((limit * 1000)) ] || fail "$took ms are too short to tell"
+    echo "$1: $took ms of work with $set_by of $limit s"
+}
+
 need_strace() { strace -o /dev/null true 2>/dev/null || { echo "skipped: strace may not trace here"; exit 77; }; }
 
 # Numbers from a seed that replays: draw MOST gives 0..MOST-1 in $drawn; draw_anew K begins the K-th series of the seed.
