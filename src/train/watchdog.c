@@ -24,6 +24,9 @@ static const double GRACE_SECONDS = 6;
 static const double BEAT_SECONDS = 0.5, LATE_SECONDS = 0.75, MISSED_SECONDS = 2.5;
 /* The launcher has this long to end a job in which a rank has died. */
 static const double LAUNCHER_SECONDS = 3;
+/* What the root does alone, an evaluation or a checkpoint, may take so many times as long as anything else: if its host is frozen,
+ * its own watchdog is, too. */
+enum { ROOT_PATIENCE = 10 };
 
 enum { EXIT_HUNG = 77, EXIT_KILLED = 137 };
 
@@ -100,9 +103,8 @@ static lk_status open_board(lk_watchdog *w)
     LK_TRY(lk_comm_broadcast(w->comm, &token, sizeof token));
     snprintf(name, sizeof name, "/lockstep-%llx-%d", (unsigned long long)token, lk_comm_host(w->comm));
     bool creator = w->mine == 0;
-    st = creator ? map_board(w, name, true) : LK_OK;
-    LK_TRY(lk_comm_agree(w->comm, st));
-    st = lk_comm_agree(w->comm, creator ? LK_OK : map_board(w, name, false));
+    st = lk_comm_agree(w->comm, creator ? map_board(w, name, true) : LK_OK);
+    if (st == LK_OK) st = lk_comm_agree(w->comm, creator ? LK_OK : map_board(w, name, false));
     if (creator) shm_unlink(name);
 done:
     return st;
@@ -305,18 +307,19 @@ static void look_for_a_hang(lk_watchdog *w)
     char   text[512];
     double quiet = quiet_seconds(w);
     int    who = culprit(w);
-    double grace = who >= 0 ? 0 : GRACE_SECONDS;
-    if (quiet < w->watch.timeout / 5 + grace) {
+    bool   patient = who < 0 && waits_for_root(w);
+    double timeout = w->watch.timeout * (patient ? ROOT_PATIENCE : 1), grace = who >= 0 ? 0 : GRACE_SECONDS;
+    if (quiet < timeout / 5 + grace) {
         w->warned_of = NOBODY;
         return;
     }
-    if (!speaks(w) || (who < 0 && waits_for_root(w))) return;
+    if (!speaks(w)) return;
     describe(w, who, quiet, text, sizeof text);
     if (w->warned_of != who)
-        lk_log_rank("warning: %s; the job ends at %.0f s (%s)", text, w->watch.timeout + grace,
-                    w->watch.set_by);
+        lk_log_rank("warning: %s; the job ends at %.0f s (%s%s)", text, timeout + grace,
+                    patient ? "ten times " : "", w->watch.set_by);
     w->warned_of = who;
-    if (quiet < w->watch.timeout + grace) return;
+    if (quiet < timeout + grace) return;
     char last[640];
     snprintf(last, sizeof last, "a rank hung: %s. %s", text, what_then(w));
     say(w, EXIT_HUNG, last);
@@ -395,7 +398,13 @@ lk_status lk_watchdog_create(lk_comm *comm, lk_watch watch, lk_watchdog **out)
     *out = NULL;
     if (watch.timeout <= 0 || lk_comm_size(comm) == 1) return LK_OK;
     LK_TRY(lk_comm_agree(comm, create_blank(comm, watch, &w)));
-    LK_TRY(open_board(w));
+    st = open_board(w);
+    if (st == LK_E_IO || st == LK_E_NOMEM) {
+        lk_log_warn("nobody watches for ranks that hang: %s", lk_error_message());
+        st = LK_OK;
+        goto done;
+    }
+    LK_TRY(st);
     slot *mine = &w->board[w->mine];
     lk_watchdog_tick(w, 0, LK_PHASE_OTHER, LK_WAIT_START);
     w->awake_ms = now_ms();

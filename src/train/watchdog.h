@@ -9,7 +9,8 @@
  * on is no hang: time in which a watchdog did not run itself does not count.
  *
  * Limits: a host whose only rank is stopped is noticed by the other hosts, which can name the host but not
- * the phase. While files of any size are opened (LK_WAIT_START), only a stopped or dead process is noticed.
+ * the phase; where they wait for the root's own work (LK_WAIT_ROOT), after ten times as long. While files of any size are opened
+ * (LK_WAIT_START), only a process of the own host that is stopped or dead is noticed. Without shared memory nobody watches.
  */
 #ifndef LK_TRAIN_WATCHDOG_H
 #define LK_TRAIN_WATCHDOG_H
@@ -35,7 +36,7 @@ typedef struct lk_watch {
 } lk_watch;
 
 /**
- * Starts the thread; *out is NULL where nobody watches: one rank, no timeout. Warns at a fifth of it. Collective, after
+ * Starts the thread; *out is NULL where nobody watches: one rank, no timeout, no shared memory (a warning says so). Warns at a fifth of it. Collective, after
  * lk_comm_layout and not across another one.
  */
 lk_status lk_watchdog_create(lk_comm *comm, lk_watch watch, lk_watchdog **out);
