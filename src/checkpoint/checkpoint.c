@@ -14,7 +14,7 @@
 #include "core/alloc.h"
 #include "io/atomic.h"
 
-enum { USER_BLOCK = 512, FORMAT = 2, PIECE_BYTES = 1 << 20 };
+enum { USER_BLOCK = LK_CHECKPOINT_HEADER, FORMAT = 2, PIECE_BYTES = 1 << 20 };
 
 static const char MAGIC[] = "LOCKSTEP ";
 
@@ -284,6 +284,11 @@ lk_h5 *lk_checkpoint_h5(lk_checkpoint *checkpoint)
 int64_t lk_checkpoint_step(const lk_checkpoint *checkpoint)
 {
     return checkpoint->step;
+}
+
+const char *lk_checkpoint_header(const lk_checkpoint *checkpoint)
+{
+    return checkpoint->image;
 }
 
 static lk_status get_span(lk_h5 *file, const char *prefix, const lk_span *span, float *values)

@@ -34,6 +34,7 @@ lk_status lk_checkpoint_seal(lk_checkpoint_writer *writer, int64_t step);
 lk_status lk_checkpoint_commit(const lk_checkpoint_writer *writer, const char *path, lk_moved *moved);
 void      lk_checkpoint_abandon(lk_checkpoint_writer **writer);
 
+enum { LK_CHECKPOINT_HEADER = 512 };
 typedef struct lk_checkpoint lk_checkpoint;
 
 /** Whether the file is whole, by its header and hash, piece by piece. Errors as of lk_checkpoint_open. */
@@ -44,6 +45,8 @@ lk_status lk_checkpoint_open(const char *path, lk_checkpoint **out);
 void      lk_checkpoint_close(lk_checkpoint **checkpoint);
 lk_h5    *lk_checkpoint_h5(lk_checkpoint *checkpoint);
 int64_t   lk_checkpoint_step(const lk_checkpoint *checkpoint);
+/** Size, hash and step as the file says them: equal for equal files alone. [LK_CHECKPOINT_HEADER] bytes, the checkpoint's. */
+const char *lk_checkpoint_header(const lk_checkpoint *checkpoint);
 /** Fills the spans of these kinds; a missing or wrongly shaped one: LK_E_DATA with both shapes. */
 lk_status lk_checkpoint_get_spans(lk_checkpoint *checkpoint, const char *prefix, const lk_span_table *spans,
                                   unsigned kinds, float *buffer);

@@ -92,12 +92,31 @@ done:
     return st;
 }
 
+/* A run that still trains, or a file system that is slow to tell, may give ranks different files under one name. */
+static lk_status same_checkpoint(lk_comm *comm, const char *path, const lk_checkpoint *checkpoint)
+{
+    lk_status st = LK_OK;
+    char      header[LK_CHECKPOINT_HEADER];
+    memcpy(header, lk_checkpoint_header(checkpoint), sizeof header);
+    LK_TRY(lk_comm_broadcast(comm, header, sizeof header));
+    if (memcmp(header, lk_checkpoint_header(checkpoint), sizeof header) != 0)
+        st = lk_fail(
+            LK_E_DATA,
+            "%s was replaced while it was being opened: rank %d has step %lld, rank 0 another; run the "
+            "same command again, or name a file of checkpoints/",
+            path, lk_comm_rank(comm), (long long)lk_checkpoint_step(checkpoint));
+    LK_TRY(lk_comm_agree(comm, st));
+done:
+    return st;
+}
+
 /* A run without a reduction whose state comes from a checkpoint, as does the step that messages name. Collective. */
 static lk_status open_model(lk_session *session, const lk_run_options *options, const char *path,
                             const char *input, lk_checkpoint **checkpoint, lk_run **run)
 {
     lk_status st = LK_OK;
     LK_TRY(lk_comm_agree(session->comm, lk_checkpoint_open(path, checkpoint)));
+    LK_TRY(same_checkpoint(session->comm, path, *checkpoint));
     LK_TRY(lk_run_create(session->comm, options, *checkpoint, input, false, run));
     (*run)->progress.step = lk_checkpoint_step(*checkpoint);
     st = LK_ALLOC(lk_model_spans((*run)->model)->total_floats, &(*run)->evaluate_state);
@@ -377,9 +396,10 @@ lk_status lk_predict(lk_session *session, const lk_run_options *options, const l
         lk_str_printf(&report, "written to %s by %s\n", request->output, request->checkpoint);
         st = lk_str_copy(&report, text);
     }
+    lk_watchdog_tick(watchdog, 0, LK_PHASE_OTHER,
+                     LK_WAIT_START); /* closing writes what is left, however much that is */
     if (root && st == LK_OK) st = lk_h5_close(&file);
-    if (root && st == LK_OK && rename(temporary, request->output) != 0)
-        st = lk_fail(LK_E_IO, "cannot name %s: %s", request->output, strerror(errno));
+    if (root && st == LK_OK) st = lk_file_settle(temporary, request->output);
     LK_TRY(lk_comm_agree(session->comm, st));
 done:
     lk_h5_abandon(&file);
