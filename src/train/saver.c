@@ -42,9 +42,11 @@ struct lk_saver {
     lk_moved              moved; /* by all writes so far */
     pthread_t             thread;
     atomic_bool           done;
-    lk_status             status; /* of the last write, with its message */
+    lk_status             status; /* of the write in flight or the last one, with its message */
     char                  message[2048];
-    int                   failed; /* writes in a row */
+    int                   failed;             /* writes in a row */
+    lk_status             last_status;        /* of the last of them, */
+    char                  last_message[2048]; /* which another write may follow at once */
 };
 
 lk_status lk_saver_create(const lk_saver_options *options, lk_saver **out)
@@ -142,6 +144,19 @@ static void settle(lk_saver *saver)
     retire(saver, &saver->now.writer);
     if (saver->seconds > saver->slowest) saver->slowest = saver->seconds;
     saver->failed = saver->status == LK_OK ? 0 : saver->failed + 1;
+    if (saver->status == LK_OK) return;
+    saver->last_status = saver->status;
+    memcpy(saver->last_message, saver->message, sizeof saver->message);
+}
+
+static lk_status outcome(const lk_saver *saver)
+{
+    return saver->status == LK_OK ? LK_OK : lk_fail(saver->status, "%s", saver->message);
+}
+
+static void warn(const lk_saver *saver)
+{
+    lk_log_warn("CHECKPOINT NOT WRITTEN, training goes on, the one before stays: %s", saver->message);
 }
 
 static void start(lk_saver *saver, image it)
@@ -182,13 +197,12 @@ static lk_status join(lk_saver *saver)
     pthread_join(saver->thread, NULL);
     saver->running = false;
     settle(saver);
-    return saver->status == LK_OK ? LK_OK : lk_fail(saver->status, "%s", saver->message);
+    return outcome(saver);
 }
 
 static void join_and_warn(lk_saver *saver)
 {
-    if (join(saver) != LK_OK)
-        lk_log_warn("CHECKPOINT NOT WRITTEN, training goes on, the one before stays: %s", saver->message);
+    if (join(saver) != LK_OK) warn(saver);
 }
 
 static void start_next(lk_saver *saver)
@@ -203,6 +217,7 @@ lk_status lk_saver_wait(lk_saver *saver)
     if (saver->next.writer) {
         join_and_warn(saver);
         start_next(saver);
+        if (!saver->running) return outcome(saver);
     }
     return join(saver);
 }
@@ -210,8 +225,10 @@ lk_status lk_saver_wait(lk_saver *saver)
 void lk_saver_poll(lk_saver *saver)
 {
     if (!saver->running || !atomic_load(&saver->done)) return;
+    bool more = saver->next.writer;
     join_and_warn(saver);
     start_next(saver);
+    if (more && !saver->running && saver->status != LK_OK) warn(saver);
 }
 
 /* The disk is behind: of the images that wait the newest is written, and the newest best one. */
@@ -243,8 +260,8 @@ lk_status lk_saver_put(lk_saver *saver, lk_checkpoint_writer **writer, int64_t s
     lk_status st = LK_OK;
     image     it = {*writer, step, best};
     lk_saver_poll(saver);
-    LK_CHECK(saver->failed < FAILED_WRITES_MOST, saver->status,
-             "%d checkpoints in a row could not be written: %s", saver->failed, saver->message);
+    LK_CHECK(saver->failed < FAILED_WRITES_MOST, saver->last_status,
+             "%d checkpoints in a row could not be written: %s", saver->failed, saver->last_message);
     *writer = NULL;
     if (saver->running) {
         overtake(saver, best);
@@ -252,7 +269,7 @@ lk_status lk_saver_put(lk_saver *saver, lk_checkpoint_writer **writer, int64_t s
         goto done;
     }
     start(saver, it);
-    if (!saver->running) st = saver->status;
+    if (!saver->running && saver->status != LK_OK) warn(saver);
 done:
     return st;
 }
