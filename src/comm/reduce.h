@@ -3,9 +3,8 @@
  *
  * It owns the buffers that live once per host: state (parameters and statistics) and optimizer slots. A step:
  *
- *   for each of my groups:   buffer = begin(group);  forward, backward into buffer;  end(group)      local,
- * may fail finish                   folds, sums, exchanges, agrees, hooks each of my tiles, publishes
- * collective
+ * - local, may fail: for each of my groups buffer = begin(group), forward, backward into buffer, end(group);
+ * - collective: finish, which folds, sums, exchanges, agrees, hooks each of my tiles, publishes.
  *
  * A group is a node (lo, s) of the canonical tree inside this rank's run of lanes: the largest nodes of at
  * most `group_lanes` lanes that tile the run. `sums` is a table of doubles, one row a lane, summed along the

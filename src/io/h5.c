@@ -562,7 +562,7 @@ static void walk_here(walk *w)
         w->objects++;
         int n = snprintf(w->path + used, sizeof w->path - used, "%s%s", used > 1 ? "/" : "", list.names[i]);
         if ((size_t)n >= sizeof w->path - used)
-            w->st = lk_h5_fail(w->file, LK_E_DATA, "a path of more than %d bytes", WALK_PATH);
+            w->st = lk_fail(LK_E_DATA, "%s: a path of more than %d bytes", w->file->label, WALK_PATH);
         else
             walk_here(w);
         w->path[used] = 0;
@@ -576,7 +576,7 @@ lk_status lk_h5_walk(lk_h5 *file, const char *from, lk_h5_visit *visit, void *co
 {
     walk w = {.file = file, .visit = visit, .context = context};
     if (strlen(from) >= sizeof w.path)
-        return lk_h5_fail(file, LK_E_DATA, "a path of %zu bytes", strlen(from));
+        return lk_fail(LK_E_DATA, "%s: a path of %zu bytes", file->label, strlen(from));
     memcpy(w.path, from, strlen(from) + 1);
     walk_here(&w);
     lk_free(&w.seen);
