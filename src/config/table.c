@@ -439,7 +439,9 @@ static const lk_option table[] = {
          .help = "A letter an axis, as h5dump prints them: N samples, C channels, D H W space. Windows "
                  "over time are not read: name that axis N, and each step is a sample of its own."),
     TEXTS("@field.files", NULL, .flags = LK_OPTION_FILES | LK_OPTION_WHOLE,
-          .help = "Files of its own instead of the split's."),
+          .help =
+              "Files of its own instead of the split's. With an axis N they hold the samples of data.train: "
+              "validation and test are shares of it then, and no other data have this field."),
     MAP("@field.normalise", .fallback = "none", .words = "none|unit|standard", .like = "@normalise",
         .help = "As data.normalise."),
     MAP("@normalise"),

@@ -16,14 +16,32 @@ static const char *const labels[LK_SPLITS] = {"data.train", "data.validation", "
 
 /* ---- splits ---- */
 
+/* Whether a field has files of its own that say nothing of the samples of split `label`, which has files of its own too. */
+static lk_status refuse_of_train(const lk_schema *schema, const char *label)
+{
+    lk_status st = LK_OK;
+    for (int i = 0; i < schema->n_inputs + schema->n_targets; i++) {
+        bool                    input = i < schema->n_inputs;
+        const lk_field_options *field = input ? &schema->input[i] : &schema->target[i - schema->n_inputs];
+        LK_CHECK(!lk_field_is_of_train(field), LK_E_CONFIG,
+                 "data.%s.%s has files of its own, which hold the samples of data.train and not those of the "
+                 "files of %s: take a share of the training data instead, {fraction: 0.1}, or keep %s in the "
+                 "same files as the other fields",
+                 input ? "inputs" : "targets", field->name, label, field->datasets[0].path);
+    }
+done:
+    return st;
+}
+
 static lk_status find_files(lk_data *data, const lk_data_options *options)
 {
     lk_status               st = LK_OK;
     const lk_split_options *split[LK_SPLITS] = {&options->train, &options->validation, &options->test};
     for (int i = 0; i < LK_SPLITS; i++) {
         if (split[i]->n_files == 0) continue;
+        if (i != LK_SPLIT_TRAIN) LK_TRY(refuse_of_train(&data->schema, labels[i]));
         LK_TRY(lk_set_find(&data->set[i], labels[i], &data->schema, split[i], options->base, options->base,
-                           &data->files));
+                           true, &data->files));
         data->split[i].set = &data->set[i];
     }
     LK_CHECK(data->split[LK_SPLIT_TRAIN].set, LK_E_CONFIG, "data.train names no file");

@@ -40,6 +40,8 @@ static lk_status name_dataset(lk_data *data, lk_handles *handles)
     data->schema.dataset[0] = data->schema.x.datasets[0];
     data->schema.dataset[0].path = data->named = group;
     data->schema.x.datasets = &data->schema.dataset[0];
+    data->schema.x.n_files = 0;
+    lk_places_clear(&data->set[LK_SPLIT_TEST].own[0]);
     data->schema.input = &data->schema.x;
     data->schema.n_targets = data->set[LK_SPLIT_TEST].n_targets = 0;
     data->schema.plain = false;
@@ -228,7 +230,7 @@ static lk_status open_csv(lk_data *data, int file, lk_set *set)
     LK_TRY(LK_ALLOC(csv.n_rows * width, &values));
     LK_TRY(csv_input(&csv, recipe, path, width, values));
     LK_TRY(keep_values(data, file, recipe->field.name, &csv, width, &values, &set->input[0]));
-    set->n_targets = has_targets(&csv, t) ? 1 : 0;
+    set->n_targets = set->n_targets > 0 && has_targets(&csv, t) ? 1 : 0;
     if (set->n_targets == 0) goto done;
     LK_TRY(LK_ALLOC(csv.n_rows * t->target[0].n_columns, &values));
     LK_TRY(csv_target(&csv, &t->target[0], path, values));
@@ -283,9 +285,30 @@ done:
     return st;
 }
 
+/* Files of their own go with the training samples: no target of those given here is among them. */
+static void leave_out_targets(lk_data *data, bool targets)
+{
+    for (int i = 0; i < data->schema.n_targets; i++)
+        if (lk_field_is_of_train(&data->schema.target[i])) data->of_train = data->schema.target[i].name;
+    if (!targets || data->of_train) data->schema.n_targets = 0;
+}
+
+static lk_status refuse_of_train(const lk_schema *schema, const char *input)
+{
+    lk_status st = LK_OK;
+    for (int i = 0; i < schema->n_inputs; i++)
+        LK_CHECK(
+            !lk_field_is_of_train(&schema->input[i]), LK_E_CONFIG,
+            "%s: data.inputs.%s has files of its own, which hold the samples of data.train and not those of "
+            "%s: a model for other samples is trained with %s in the same files as the other inputs",
+            input, schema->input[i].name, input, schema->input[i].datasets[0].path);
+done:
+    return st;
+}
+
 /* Names, and what a name means; of an HDF5 file what is wanted of it. */
-static lk_status list_input(const char *input, const lk_data_options *options, const lk_transform *known,
-                            bool single, lk_data **out, lk_catalogue *catalogue)
+static lk_status list_input(const char *input, bool targets, const lk_data_options *options,
+                            const lk_transform *known, bool single, lk_data **out, lk_catalogue *catalogue)
 {
     lk_status        st = LK_OK;
     lk_data         *data = NULL;
@@ -296,24 +319,26 @@ static lk_status list_input(const char *input, const lk_data_options *options, c
     data->transform = known;
     lk_set *set = &data->set[LK_SPLIT_TEST];
     lk_schema_init(&data->schema, options);
+    leave_out_targets(data, targets);
     /* The name comes from the command line: relative to where the user stands. */
-    LK_TRY(lk_set_find(set, input, &data->schema, &split, NULL, options->base, &data->files));
+    LK_TRY(lk_set_find(set, input, &data->schema, &split, NULL, options->base, false, &data->files));
     data->split[LK_SPLIT_TEST].set = set;
     LK_TRY(lk_handles_init(&data->handles, &data->files));
     if (single) goto done;
     LK_TRY(name_dataset(data, &data->handles));
+    LK_TRY(refuse_of_train(&data->schema, input));
     LK_TRY(lk_set_want(set, &data->schema, true, catalogue));
 done:
     return st;
 }
 
-lk_status lk_data_open_input(const char *input, const lk_data_options *options, const lk_transform *known,
-                             const lk_share *share, lk_data **out)
+lk_status lk_data_open_input(const char *input, bool targets, const lk_data_options *options,
+                             const lk_transform *known, const lk_share *share, lk_data **out)
 {
     lk_catalogue catalogue = {0};
     lk_data     *data = NULL;
     bool         csv = ends_with(input, ".csv"), npy = ends_with(input, ".npy");
-    lk_status    st = list_input(input, options, known, csv || npy, &data, &catalogue);
+    lk_status    st = list_input(input, targets, options, known, csv || npy, &data, &catalogue);
     if (!csv && !npy) st = lk_catalogue_learn(&catalogue, data ? &data->handles : NULL, share, st, false);
     LK_TRY(st);
     lk_set *set = &data->set[LK_SPLIT_TEST];

@@ -144,8 +144,17 @@ done:
     return st;
 }
 
+bool lk_field_is_of_train(const lk_field_options *field)
+{
+    for (int k = 0; k < field->n_datasets && field->n_files > 0; k++) {
+        const char *axes = field->datasets[k].axes ? field->datasets[k].axes : field->axes;
+        if (!axes || strchr(axes, 'N')) return true;
+    }
+    return false;
+}
+
 lk_status lk_set_find(lk_set *set, const char *label, const lk_schema *schema, const lk_split_options *split,
-                      const char *base, const char *field_base, lk_files *files)
+                      const char *base, const char *field_base, bool of_train, lk_files *files)
 {
     lk_status st = LK_OK;
     char      field_label[160];
@@ -158,7 +167,7 @@ lk_status lk_set_find(lk_set *set, const char *label, const lk_schema *schema, c
     for (int i = 0; i < schema->n_inputs + schema->n_targets; i++) {
         const lk_field_options *field =
             i < schema->n_inputs ? &schema->input[i] : &schema->target[i - schema->n_inputs];
-        if (field->n_files == 0) continue;
+        if (field->n_files == 0 || (!of_train && lk_field_is_of_train(field))) continue;
         snprintf(field_label, sizeof field_label, "data.%s.%s", i < schema->n_inputs ? "inputs" : "targets",
                  field->name);
         LK_TRY(lk_places_find(field_label, field->files, field->n_files, field_base, files, &set->own[i]));
@@ -198,7 +207,7 @@ lk_status lk_set_want(const lk_set *set, const lk_schema *schema, bool for_input
             LK_TRY(want_column(places_of(set, i), field->datasets[k].path, for_input && i >= schema->n_inputs,
                                catalogue));
     }
-    if (schema->plain) LK_TRY(want_column(&set->places, "w", true, catalogue));
+    if (schema->plain && schema->n_targets > 0) LK_TRY(want_column(&set->places, "w", true, catalogue));
 done:
     return st;
 }
@@ -242,8 +251,10 @@ static lk_status open_plain_extras(lk_set *set, lk_handles *handles, bool for_in
     lk_field_options   weight = {.name = "w", .datasets = &w, .n_datasets = 1};
     char              *path = NULL;
     LK_TRY(has_dataset(handles, &set->places, "x", &x));
-    LK_TRY(has_dataset(handles, &set->places, "y", &y));
-    LK_TRY(has_dataset(handles, &set->places, "w", &set->has_weight));
+    if (set->n_targets > 0) {
+        LK_TRY(has_dataset(handles, &set->places, "y", &y));
+        LK_TRY(has_dataset(handles, &set->places, "w", &set->has_weight));
+    }
     if (!x || (!y && !for_input)) {
         LK_TRY(lk_place_dataset(&set->places, 0, x ? "y" : "x", &path));
         st = missing_x(set, handles->files->path[set->places.number[0]], path);
@@ -319,7 +330,7 @@ static lk_status agree_on_rows(lk_set *set, int64_t *rows)
             if (column->sample_axis < 0) continue;
             if (!first) first = column;
             for (int p = 0; p < column->n_parts; p++)
-                LK_CHECK(column->part[p].n == first->part[p].n, LK_E_SHAPE,
+                LK_CHECK(column->part[p].n == first->part[p].n, LK_E_DATA,
                          "%s: %s has %lld samples, %s has %lld", part_file(column, p), first->part[p].dataset,
                          (long long)first->part[p].n, column->part[p].dataset, (long long)column->part[p].n);
         }
@@ -329,6 +340,28 @@ static lk_status agree_on_rows(lk_set *set, int64_t *rows)
         rows[p] = first ? first->part[p].n : 1;
         set->n += rows[p];
     }
+done:
+    return st;
+}
+
+/* Files of its own, as many as the split has, go with these one by one; of any other number only the sum can be held against
+ * the split's. */
+static lk_status own_rows_agree(const lk_set *set, const lk_column *column, const int64_t *rows)
+{
+    lk_status         st = LK_OK;
+    const char *const dataset = column->part[0].dataset;
+    for (int p = 0; column->n_parts == set->places.n && p < column->n_parts; p++)
+        LK_CHECK(
+            column->part[p].n == rows[p], LK_E_DATA,
+            "%s has %lld samples of %s, but %s of %s, which it goes with, has %lld: as many files as the "
+            "split has go with these one by one, in the order of their names",
+            part_file(column, p), (long long)column->part[p].n, dataset,
+            column->files->path[set->places.number[p]], set->label, (long long)rows[p]);
+    LK_CHECK(column->n == set->n, LK_E_DATA,
+             "%s has %lld samples in its own %d file%s (%s%s), the %d file%s of %s %s %lld", dataset,
+             (long long)column->n, column->n_parts, column->n_parts == 1 ? "" : "s", part_file(column, 0),
+             column->n_parts == 1 ? "" : " ...", set->places.n, set->places.n == 1 ? "" : "s", set->label,
+             set->places.n == 1 ? "has" : "have", (long long)set->n);
 done:
     return st;
 }
@@ -349,9 +382,7 @@ lk_status lk_set_join(lk_set *set)
                      "%s in %s has no sample axis: one file of it serves all samples, %d are named",
                      column->part[0].dataset, part_file(column, 0), column->n_parts);
             if (column->sample_axis < 0) lk_column_repeat(column, rows, set->places.n);
-            LK_CHECK(column->n == set->n, LK_E_SHAPE, "%s in %s has %lld samples, the files of %s have %lld",
-                     column->part[0].dataset, part_file(column, 0), (long long)column->n, set->label,
-                     (long long)set->n);
+            if (source->own_files && column->sample_axis >= 0) LK_TRY(own_rows_agree(set, column, rows));
         }
         source->n = set->n;
     }

@@ -30,16 +30,19 @@ typedef struct lk_schema {
 
 void lk_schema_init(lk_schema *schema, const lk_data_options *options);
 
-/** Expands files and globs of a split (relative to `base`) and of its fields (to `field_base`) into places.
- */
+/** Files of its own and an axis of samples: these are the samples of data.train, and of no other files. */
+bool lk_field_is_of_train(const lk_field_options *field);
+
+/** Expands files and globs of a split (relative to `base`) and of its fields (to `field_base`) into places; `of_train`: also those
+ * of fields that are of the training data alone. */
 lk_status lk_set_find(lk_set *set, const char *label, const lk_schema *schema, const lk_split_options *split,
-                      const char *base, const char *field_base, lk_files *files);
+                      const char *base, const char *field_base, bool of_train, lk_files *files);
 /** Paths and globs to places: relative to base, globs expanded, sorted by name. */
 lk_status lk_places_find(const char *label, const char *const *names, int n, const char *base,
                          lk_files *files, lk_places *out);
 /** All datasets of all fields, for the catalogue to learn. */
 lk_status lk_set_want(const lk_set *set, const lk_schema *schema, bool for_input, lk_catalogue *catalogue);
-/** Opens all fields; targets and weights may be missing if `for_input`. */
+/** Opens all fields; targets and weights may be missing if `for_input`. Without targets there are no weights either. */
 lk_status lk_set_open(lk_set *set, const lk_schema *schema, lk_handles *handles, bool for_input);
 /** Agrees on the number of rows once all sources are there. */
 lk_status lk_set_join(lk_set *set);
@@ -49,9 +52,11 @@ struct lk_data {
     const lk_data_options *options; /* borrowed */
     lk_schema              schema;
     char                  *named; /* owned: the dataset that was named as an input, or NULL */
-    lk_files               files;
-    lk_handles             handles; /* while the data is opened */
-    lk_set                 set[LK_SPLITS];
+    const char
+            *of_train; /* borrowed: the target that an input cannot have, see lk_field_is_of_train; or NULL */
+    lk_files files;
+    lk_handles handles; /* while the data is opened */
+    lk_set     set[LK_SPLITS];
     struct {
         lk_set   *set;  /* NULL: no such split */
         lk_subset some; /* rows of the set; no bits: all of them */

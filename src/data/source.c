@@ -240,7 +240,7 @@ static lk_status same_axes(const lk_column *column, const lk_part *first, const 
     lk_status st = LK_OK;
     lk_shape  a = {0}, b = {0};
     char      a_text[LK_SHAPE_TEXT_BYTES], b_text[LK_SHAPE_TEXT_BYTES];
-    LK_CHECK(first->info.n_axes == other->info.n_axes, LK_E_SHAPE, "%s: %s has %d axes, in %s it has %d",
+    LK_CHECK(first->info.n_axes == other->info.n_axes, LK_E_DATA, "%s: %s has %d axes, in %s it has %d",
              column->files->path[other->file], other->dataset, other->info.n_axes,
              column->files->path[first->file], first->info.n_axes);
     for (int i = 0; i < first->info.n_axes; i++) {
@@ -248,7 +248,7 @@ static lk_status same_axes(const lk_column *column, const lk_part *first, const 
         a.axis[a.n_axes++] = first->info.axis[i];
         b.axis[b.n_axes++] = other->info.axis[i];
     }
-    LK_CHECK(lk_shape_equal(&a, &b), LK_E_SHAPE, "%s: samples of %s are %s, in %s they are %s",
+    LK_CHECK(lk_shape_equal(&a, &b), LK_E_DATA, "%s: samples of %s are %s, in %s they are %s",
              column->files->path[other->file], other->dataset, lk_shape_text(&b, b_text),
              column->files->path[first->file], lk_shape_text(&a, a_text));
 done:

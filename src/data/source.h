@@ -93,7 +93,7 @@ extern int64_t lk_column_cache_bytes;
 /**
  * Opens dataset `datasets[i]` of files `number[i]`, i < n, as one column. `axes`: one letter an axis as
  * stored (N D H W C); NULL: N first, channels last. Without N each file repeats its dataset: the caller then
- * gives the rows with lk_column_repeat. Shapes must agree between files: LK_E_SHAPE names both.
+ * gives the rows with lk_column_repeat. Shapes must agree between files: LK_E_DATA names both.
  */
 lk_status lk_column_open(lk_handles *handles, int n, const int *number, const char *const *datasets,
                          const char *axes, lk_column *out);

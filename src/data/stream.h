@@ -112,16 +112,20 @@ int64_t             lk_data_n(const lk_data *data, lk_split split); /* samples; 
 const char *lk_data_greatest_label(const lk_data *data, int target);
 /** Whether the split has its targets: files given to predict may lack them. */
 bool lk_data_has_targets(const lk_data *data, lk_split split);
+/** LK_E_DATA says why it has none. */
+lk_status lk_data_need_targets(const lk_data *data, lk_split split);
 /** XXH3-128 in hex over names, sizes, shapes, types and sampled blocks of the files of a split. */
 void lk_data_fingerprint(const lk_data *data, lk_split split, char hex[33]);
 /** A line for the run header: "60000 samples of 28x28x1 u8 in 1 file (contiguous)". */
 void lk_data_describe(const lk_data *data, lk_split split, char *line, size_t size);
 
-/** A source for predict or eval --data: the file's fields as the transform knows them; targets are optional.
+/** A source for predict or eval --data: the file's fields as the transform knows them; targets are optional, and without `targets`
+ *  not looked at. Fields with files of their own and an axis of samples are of the training data alone: such a target is
+ *  absent, such an input is refused (LK_E_CONFIG).
  *  INPUT: .h5[:/path], .csv, .npy. LK_E_SHAPE names both shapes if they do not fit. No fingerprints. Collective as
  *  lk_data_find. */
-lk_status lk_data_open_input(const char *input, const lk_data_options *options, const lk_transform *known,
-                             const lk_share *share, lk_data **out);
+lk_status lk_data_open_input(const char *input, bool targets, const lk_data_options *options,
+                             const lk_transform *known, const lk_share *share, lk_data **out);
 
 typedef struct lk_stream lk_stream;
 

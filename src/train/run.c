@@ -96,7 +96,7 @@ done:
     return st;
 }
 
-static lk_status open_known(lk_run *run, lk_checkpoint *checkpoint, const char *input)
+static lk_status open_known(lk_run *run, lk_checkpoint *checkpoint, const lk_run_input *input)
 {
     lk_status              st = LK_OK;
     lk_comm               *comm = run->comm;
@@ -104,7 +104,7 @@ static lk_status open_known(lk_run *run, lk_checkpoint *checkpoint, const char *
     lk_share               share = lk_share_of(comm);
     LK_TRY(lk_comm_agree(comm, lk_transform_load(lk_checkpoint_h5(checkpoint), "/input", &run->transform)));
     if (input) {
-        st = lk_data_open_input(input, data, run->transform, &share, &run->data);
+        st = lk_data_open_input(input->name, input->targets, data, run->transform, &share, &run->data);
     } else {
         st = lk_data_find(data, run->options->seed, &share, false, &run->data);
         if (st == LK_OK) st = lk_data_use(run->data, run->transform, NULL);
@@ -365,7 +365,7 @@ static lk_status begin(lk_comm *comm, const lk_run_options *options, lk_run **ou
 }
 
 lk_status lk_run_open(lk_comm *comm, const lk_run_options *options, lk_checkpoint *checkpoint,
-                      const char *input, lk_run **out)
+                      const lk_run_input *input, lk_run **out)
 {
     lk_status st = LK_OK;
     LK_TRY(begin(comm, options, out));
@@ -402,7 +402,7 @@ done:
 }
 
 lk_status lk_run_create(lk_comm *comm, const lk_run_options *options, lk_checkpoint *checkpoint,
-                        const char *input, bool training, lk_run **out)
+                        const lk_run_input *input, bool training, lk_run **out)
 {
     lk_status st = lk_run_open(comm, options, checkpoint, input, out);
     if (st == LK_OK) st = lk_run_prepare(*out, training);

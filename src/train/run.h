@@ -89,12 +89,18 @@ typedef struct lk_run {
 /** Puts the file's name before a message about a layer that begins with "line:column:". Returns `status`. */
 lk_status lk_run_name_place(const lk_run_options *options, lk_status status);
 
+/** Data by name instead of those of the configuration, for eval and predict. */
+typedef struct lk_run_input {
+    const char *name;
+    bool        targets; /* they are looked for; else left alone */
+} lk_run_input;
+
 /**
  * In two steps: the data first, then all that is made to fit it (model, loss, metrics; for training reduction, stream and
  * buffers). `checkpoint`: an open one whose transform is used (eval, predict), else NULL. Collective.
  */
 lk_status lk_run_open(lk_comm *comm, const lk_run_options *options, lk_checkpoint *checkpoint,
-                      const char *input, lk_run **out);
+                      const lk_run_input *input, lk_run **out);
 /** The first step for training. `resumed`, root: the checkpoint to go on from, whose transform is used if the data is what
  * its run began with (LK_E_DATA if not); NULL: a new run. `stop`, root: LK_STOPPED on all ranks. Collective. */
 lk_status lk_run_open_again(lk_comm *comm, const lk_run_options *options, lk_checkpoint *resumed,
@@ -103,7 +109,7 @@ lk_status lk_run_prepare(lk_run *run, bool training);
 
 /** Both steps. Collective. */
 lk_status lk_run_create(lk_comm *comm, const lk_run_options *options, lk_checkpoint *checkpoint,
-                        const char *input, bool training, lk_run **out);
+                        const lk_run_input *input, bool training, lk_run **out);
 void      lk_run_destroy(lk_run **run); /* collective while training */
 
 /** Initial parameters and optimizer slots into the buffers of the reduction; publish follows. Local. */

@@ -112,12 +112,13 @@ done:
 
 /* A run without a reduction whose state comes from a checkpoint, as does the step that messages name. Collective. */
 static lk_status open_model(lk_session *session, const lk_run_options *options, const char *path,
-                            const char *input, lk_checkpoint **checkpoint, lk_run **run)
+                            const char *name, bool targets, lk_checkpoint **checkpoint, lk_run **run)
 {
-    lk_status st = LK_OK;
+    lk_status    st = LK_OK;
+    lk_run_input input = {name, targets};
     LK_TRY(lk_comm_agree(session->comm, lk_checkpoint_open(path, checkpoint)));
     LK_TRY(same_checkpoint(session->comm, path, *checkpoint));
-    LK_TRY(lk_run_create(session->comm, options, *checkpoint, input, false, run));
+    LK_TRY(lk_run_create(session->comm, options, *checkpoint, name ? &input : NULL, false, run));
     (*run)->progress.step = lk_checkpoint_step(*checkpoint);
     st = LK_ALLOC(lk_model_spans((*run)->model)->total_floats, &(*run)->evaluate_state);
     if (st == LK_OK) st = lk_state_load_model(*run, *checkpoint, (*run)->evaluate_state);
@@ -132,10 +133,7 @@ static lk_status choose_split(const lk_run *run, const char *name, lk_split *spl
     *split = lk_data_n(run->data, LK_SPLIT_TEST) > 0 ? LK_SPLIT_TEST : LK_SPLIT_VALIDATION;
     for (int i = 0; name && i < LK_SPLITS; i++)
         if (!strcmp(name, names[i])) *split = (lk_split)i;
-    if (lk_data_n(run->data, *split) > 0)
-        return lk_data_has_targets(run->data, *split)
-                   ? LK_OK
-                   : lk_fail(LK_E_DATA, "the data has no targets to compare with; predict needs none");
+    if (lk_data_n(run->data, *split) > 0) return lk_data_need_targets(run->data, *split);
     return lk_fail(LK_E_DATA, "the configuration has no %s split to evaluate; name data with --data",
                    names[*split]);
 }
@@ -161,7 +159,7 @@ lk_status lk_eval(lk_session *session, const lk_run_options *options, const lk_e
     const char *input = is_split_name(request->data) ? NULL : request->data;
     LK_TRY(lk_comm_layout(session->comm, &options->comm));
     LK_TRY(lk_watchdog_create(session->comm, lk_session_watch(session, options), &watchdog));
-    LK_TRY(open_model(session, options, request->checkpoint, input, &checkpoint, &run));
+    LK_TRY(open_model(session, options, request->checkpoint, input, true, &checkpoint, &run));
     run->watchdog = watchdog;
     st = choose_split(run, input ? NULL : request->data, &split);
     if (st == LK_OK) st = LK_ALLOC(run->n_columns, &sums);
@@ -352,7 +350,7 @@ static lk_status predict_input(lk_session *session, const lk_run_options *option
     lk_stream     *stream = NULL;
     predictor      p = {.file = file};
     lk_watchdog_tick(watchdog, 0, LK_PHASE_OTHER, LK_WAIT_START);
-    LK_TRY(open_model(session, options, request->checkpoint, input, &checkpoint, &p.run));
+    LK_TRY(open_model(session, options, request->checkpoint, input, false, &checkpoint, &p.run));
     p.run->watchdog = watchdog;
     if (request->n_inputs > 1) snprintf(p.group, sizeof p.group, "/input_%d", i + 1);
     p.width = lk_shape_count(lk_model_output(p.run->model));

@@ -136,7 +136,7 @@ static void codes_of_another_file_are_matched_by_word(void **state)
     assert_ok(lk_h5_create(path_of("other.h5"), &file));
     write_group(file, "/rows", shuffled, M, &other[0][0], test_y);
     assert_ok(lk_h5_close(&file));
-    assert_ok(lk_data_open_input(path_of("other.h5:/rows"), &options, loaded, NULL, &input));
+    assert_ok(lk_data_open_input(path_of("other.h5:/rows"), true, &options, loaded, NULL, &input));
     read_all(input, LK_SPLIT_TEST, in, out);
     check_test_rows(in);
     lk_data_close(&input);
@@ -171,7 +171,7 @@ static void input_fails(const char *name, const lk_data_options *options, const 
                         lk_status status, const char *part)
 {
     lk_data *data = NULL;
-    assert_int_equal(lk_data_open_input(path_of(name), options, known, NULL, &data), status);
+    assert_int_equal(lk_data_open_input(path_of(name), true, options, known, NULL, &data), status);
     if (!strstr(lk_error_message(), part)) print_error("'%s' lacks '%s'\n", lk_error_message(), part);
     assert_non_null(strstr(lk_error_message(), part));
 }
@@ -191,7 +191,7 @@ static void a_raw_csv_is_read_by_names_and_words(void **state)
                                    "VS2,b,9,NA,Splendid,4.5\n"
                                    "VS2,\"c,d\",9,35,Good,4.5\n"
                                    ",e,9,35,Fair,4.5\n");
-    assert_ok(lk_data_open_input(path_of("raw.csv"), &options, known, NULL, &input));
+    assert_ok(lk_data_open_input(path_of("raw.csv"), true, &options, known, NULL, &input));
     assert_int_equal(lk_data_n(input, LK_SPLIT_TEST), M);
     assert_true(lk_data_has_targets(input, LK_SPLIT_TEST));
     read_all(input, LK_SPLIT_TEST, in, out);
@@ -199,7 +199,7 @@ static void a_raw_csv_is_read_by_names_and_words(void **state)
     for (int i = 0; i < M; i++) assert_true(out[i] == 0);
     lk_data_close(&input);
     write_text(path_of("raw.csv"), "clarity,depth,cut,carat\nSI1,35,Ideal,\n");
-    assert_ok(lk_data_open_input(path_of("raw.csv"), &options, known, NULL, &input));
+    assert_ok(lk_data_open_input(path_of("raw.csv"), true, &options, known, NULL, &input));
     assert_false(lk_data_has_targets(input, LK_SPLIT_TEST));
     lk_data_close(&input);
     write_text(path_of("raw.csv"), "clarity,depth,cut\nSI1,35,Ideal\n");
@@ -255,7 +255,7 @@ static void an_npy_array_is_an_input_without_targets(void **state)
     write_npy(path_of("c.npy"), "<f8", "(3, 2, 1)", x, sizeof x);
     for (const char *name = "abc"; *name; name++) {
         char path[16] = {*name, '.', 'n', 'p', 'y'};
-        assert_ok(lk_data_open_input(path_of(path), &options, known, NULL, &input));
+        assert_ok(lk_data_open_input(path_of(path), true, &options, known, NULL, &input));
         assert_false(lk_data_has_targets(input, LK_SPLIT_TEST));
         read_all(input, LK_SPLIT_TEST, b, out);
         assert_memory_equal(a, b, sizeof a);
@@ -306,7 +306,7 @@ static void an_imported_csv_and_the_raw_one_give_the_same_rows(void **state)
     assert_ok(lk_data_reader_create(data, LK_SPLIT_TEST, NULL, &reader));
     assert_ok(lk_data_read(reader, n, index, in_a, out_a, NULL, NULL, sample));
     lk_data_reader_destroy(&reader);
-    assert_ok(lk_data_open_input(path_of("i.csv"), &options, t, NULL, &input));
+    assert_ok(lk_data_open_input(path_of("i.csv"), true, &options, t, NULL, &input));
     assert_int_equal(lk_data_n(input, LK_SPLIT_TEST), ROWS);
     assert_ok(lk_data_reader_create(input, LK_SPLIT_TEST, NULL, &reader));
     assert_ok(lk_data_read(reader, ROWS, index, in_b, out_b, NULL, NULL, sample));

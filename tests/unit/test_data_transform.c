@@ -198,7 +198,7 @@ static void a_saved_transform_gives_the_same_bits(void **state)
     read_all(again, LK_SPLIT_TEST, b, yb, sample);
     assert_memory_equal(a, b, sizeof a);
     assert_memory_equal(ya, yb, sizeof ya);
-    assert_ok(lk_data_open_input(path_of("d.h5:/test"), &options, loaded, NULL, &input));
+    assert_ok(lk_data_open_input(path_of("d.h5:/test"), true, &options, loaded, NULL, &input));
     memset(b, 0, sizeof b);
     memset(yb, 0, sizeof yb);
     read_all(input, LK_SPLIT_TEST, b, yb, sample);
@@ -207,7 +207,7 @@ static void a_saved_transform_gives_the_same_bits(void **state)
     assert_true(lk_data_has_targets(input, LK_SPLIT_TEST));
     lk_data_close(&input);
     /* A dataset alone: inputs without targets. */
-    assert_ok(lk_data_open_input(path_of("d.h5:/test/x"), &options, loaded, NULL, &input));
+    assert_ok(lk_data_open_input(path_of("d.h5:/test/x"), true, &options, loaded, NULL, &input));
     memset(b, 0, sizeof b);
     read_all(input, LK_SPLIT_TEST, b, NULL, sample);
     assert_memory_equal(a, b, sizeof a);
@@ -526,6 +526,64 @@ static void static_fields_and_indices_keep_their_meaning(void **state)
     assert_true(got_label[0] == 1 && got_label[1] == 1);
     lk_data_reader_destroy(&reader);
     lk_data_close(&data);
+    /* A map serves the samples of any split; samples in files of their own are those of data.train. */
+    const char *first[] = {"s_0.h5"}, *second[] = {"s_1.h5"};
+    options.train.files = first;
+    options.validation = (lk_split_options){.files = second, .n_files = 1};
+    assert_ok(lk_data_open(&options, 1, NULL, &data));
+    assert_int_equal(lk_data_n(data, LK_SPLIT_VALIDATION), ROWS);
+    lk_data_close(&data);
+    lk_field_options own = target;
+    own.files = first;
+    own.n_files = 1;
+    options.targets = &own;
+    open_fails(&options, LK_E_CONFIG, "data.targets.label has files of its own");
+    options.validation = (lk_split_options){0};
+    assert_ok(lk_data_open(&options, 1, NULL, &data));
+    lk_data_close(&data);
+}
+
+/* Targets and weights that do not fit, where nobody asks for any. */
+static void an_input_without_targets_leaves_them_alone(void **state)
+{
+    const char     *train[] = {"d.h5:/train"};
+    lk_data_options options = plain(train, LK_NORMALISE_NONE);
+    lk_data        *data = NULL, *input = NULL;
+    lk_h5          *file = NULL;
+    int64_t         axes[] = {N, F}, few = 5;
+    (void)state;
+    write_data("d.h5", false);
+    assert_ok(lk_data_open(&options, 1, NULL, &data));
+    assert_ok(lk_h5_create(path_of("raw.h5"), &file));
+    assert_ok(lk_h5_write(file, "/x", LK_H5_F64, 2, axes, x));
+    assert_ok(lk_h5_write(file, "/y", LK_H5_F64, 1, &few, y));
+    assert_ok(lk_h5_write(file, "/w", LK_H5_F64, 1, &few, y));
+    assert_ok(lk_h5_close(&file));
+    assert_ok(lk_data_open_input(path_of("raw.h5"), false, &options, lk_data_transform(data), NULL, &input));
+    assert_int_equal(lk_data_n(input, LK_SPLIT_TEST), N);
+    assert_false(lk_data_has_targets(input, LK_SPLIT_TEST));
+    lk_data_close(&input);
+    assert_int_equal(
+        lk_data_open_input(path_of("raw.h5"), true, &options, lk_data_transform(data), NULL, &input),
+        LK_E_DATA);
+    lk_data_close(&data);
+}
+
+/* What the files say of themselves is no mistake of the configuration. */
+static void files_of_another_shape_are_bad_files(void **state)
+{
+    const char     *train[] = {"shape_*.h5"};
+    lk_data_options options = plain(train, LK_NORMALISE_NONE);
+    lk_h5          *file = NULL;
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        int64_t axes[] = {N / 2, F - i};
+        assert_ok(lk_h5_create(path_of(i ? "shape_1.h5" : "shape_0.h5"), &file));
+        assert_ok(lk_h5_write(file, "/x", LK_H5_F64, 2, axes, x));
+        assert_ok(lk_h5_write(file, "/y", LK_H5_F64, 1, axes, y));
+        assert_ok(lk_h5_close(&file));
+    }
+    open_fails(&options, LK_E_DATA, "shape_1.h5: samples of /x are 2, in ");
 }
 
 static void static_fields_too_large_to_keep_are_read(void **state)
@@ -728,6 +786,8 @@ int main(void)
         cmocka_unit_test(a_file_cut_short_is_named),
         cmocka_unit_test(a_file_cut_short_later_is_named),
         cmocka_unit_test(static_fields_too_large_to_keep_are_read),
+        cmocka_unit_test(an_input_without_targets_leaves_them_alone),
+        cmocka_unit_test(files_of_another_shape_are_bad_files),
         cmocka_unit_test(static_fields_and_indices_keep_their_meaning),
     };
     return cmocka_run_group_tests(tests, start, remove_folder);
