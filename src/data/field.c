@@ -10,6 +10,8 @@
 #include "data/decode.h"
 #include "data/table.h"
 
+enum { CELL_BYTES = 128 }; /* more than LK_PLACES + 1 indices take */
+
 /* ---- places ---- */
 
 void lk_places_clear(lk_places *places)
@@ -180,37 +182,64 @@ done:
     return st;
 }
 
+/* "[5,3,2]": an element of a row where its dataset has it, as h5dump counts. */
+static void cell_of(const lk_source *source, int k, int64_t index, int64_t element, char *text, size_t size)
+{
+    const lk_column *column = &source->column[k];
+    int64_t          at[LK_PLACES], pixel = element / source->channels;
+    size_t           used = 0;
+    at[LK_PLACES - 1] = element % source->channels - source->channel[k];
+    for (int i = LK_PLACES - 2; i >= 0; i--) {
+        at[i] = pixel % column->size[i];
+        pixel /= column->size[i];
+    }
+    for (int axis = 0; axis < column->part[0].info.n_axes && used < size; axis++) {
+        int64_t value = index;
+        for (int i = 0; i < LK_PLACES; i++)
+            if (column->place[i] == axis) value = at[i];
+        used += (size_t)snprintf(text + used, size - used, "%s%lld", axis ? "," : "[", (long long)value);
+    }
+    if (used < size) snprintf(text + used, size - used, "]");
+}
+
+/* The dataset that a channel comes from. */
+static int column_of(const lk_source *source, int64_t channel)
+{
+    int k = source->n_columns - 1;
+    while (k > 0 && source->channel[k] > channel) k--;
+    return k;
+}
+
 lk_status lk_source_blame(const lk_source *source, const lk_recipe *recipe, int64_t row, int64_t element,
                           const double *raw)
 {
-    int k = source->n_columns - 1;
-    while (k > 0 && source->channel[k] > element % source->channels) k--;
+    const int        k = column_of(source, element % source->channels);
     int64_t          index;
     const lk_column *column = &source->column[k];
     const lk_part   *part = lk_column_part(column, row, &index);
     const char      *file = column->files->path[part->file];
     double           value = raw[element];
+    char             cell[CELL_BYTES];
+    cell_of(source, k, index, element, cell, sizeof cell);
     if (recipe->n_cells)
         return lk_fail(LK_E_DATA, "%s: %s[%lld]: column '%s' %s", file, part->dataset, (long long)index,
                        recipe->cell[element].name,
                        isnan(value) ? "is missing; with normalise: standard the mean stands in its place"
                                     : "holds an infinite value");
     if (recipe->field.dtype == LK_I32 && value == floor(value) && recipe->field.classes)
-        return lk_fail(LK_E_DATA, "%s: %s[%lld] is %.0f, outside 0..%lld%s", file, part->dataset,
-                       (long long)index, value, (long long)recipe->field.classes - 1,
+        return lk_fail(LK_E_DATA, "%s: %s%s is %.0f, outside 0..%lld%s", file, part->dataset, cell, value,
+                       (long long)recipe->field.classes - 1,
                        value == (double)recipe->field.classes ? "; do the labels begin at 1?" : "");
     if (recipe->field.dtype == LK_I32)
-        return lk_fail(LK_E_DATA, "%s: %s[%lld] is %g, an index of 0 or more was expected", file,
-                       part->dataset, (long long)index, value);
+        return lk_fail(LK_E_DATA, "%s: %s%s is %g, an index of 0 or more was expected", file, part->dataset,
+                       cell, value);
     if (isfinite(value))
-        return lk_fail(LK_E_DATA, "%s: %s[%lld] holds %g, too large for a 32-bit float", file, part->dataset,
-                       (long long)index, value);
-    return lk_fail(LK_E_DATA, "%s: %s[%lld] holds %s (element %lld of the sample)", file, part->dataset,
-                   (long long)index,
+        return lk_fail(LK_E_DATA, "%s: %s%s holds %g, too large for a 32-bit float", file, part->dataset,
+                       cell, value);
+    return lk_fail(LK_E_DATA, "%s: %s%s holds %s", file, part->dataset, cell,
                    !isnan(value)  ? "an infinite value"
                    : part->scaled ? "NaN or its fill value"
-                                  : "NaN",
-                   (long long)element);
+                                  : "NaN");
 }
 
 /* ---- fit ---- */
@@ -270,6 +299,24 @@ static void merge_row(moments *m, const double *raw, int64_t pixels, int64_t cha
     m->n = all;
 }
 
+/* Of several datasets one is at fault, which its channel's number alone does not tell. */
+static lk_status blame_constant(const lk_recipe *recipe, const lk_source *source, int64_t channel)
+{
+    const int        k = column_of(source, channel);
+    const lk_column *column = &source->column[k];
+    const lk_part   *part = &column->part[0];
+    char             origin[512] = "", number[48] = "";
+    if (column->size[LK_PLACES - 1] > 1)
+        snprintf(number, sizeof number, "channel %lld of ", (long long)(channel - source->channel[k]));
+    if (source->n_columns > 1)
+        snprintf(origin, sizeof origin, ", %s%s in %s%s,", number, part->dataset,
+                 column->files->path[part->file], column->n_parts > 1 ? " ..." : "");
+    return lk_fail(LK_E_DATA,
+                   "field %s: channel %lld%s is %g in all training samples (deviation 0), so it cannot be "
+                   "standardised; leave it out or use another normalise",
+                   recipe->field.name, (long long)channel, origin, recipe->mean[channel]);
+}
+
 static lk_status fit_standard(lk_recipe *recipe, const lk_source *source, lk_source_cursor *cursor,
                               lk_rows rows, int64_t most, lk_reading *reading, double *raw)
 {
@@ -293,10 +340,7 @@ static lk_status fit_standard(lk_recipe *recipe, const lk_source *source, lk_sou
     }
     for (int64_t c = 0; c < channels; c++) {
         recipe->std[c] = sqrt(m.m2[c] / m.n);
-        LK_CHECK(recipe->std[c] > 0, LK_E_DATA,
-                 "field %s: channel %lld is %g in all training samples (deviation 0), so it cannot be "
-                 "standardised; leave it out or use another normalise",
-                 recipe->field.name, (long long)c, recipe->mean[c]);
+        if (!(recipe->std[c] > 0)) LK_TRY(blame_constant(recipe, source, c));
     }
 done:
     lk_free(&m.m2);

@@ -53,7 +53,7 @@ lk_status lk_source_cursor_init(lk_source_cursor *cursor, const lk_source *sourc
 void      lk_source_cursor_clear(lk_source_cursor *cursor);
 /** Row `row` as it stands in the file, [elements] doubles. */
 lk_status lk_source_row(lk_source_cursor *cursor, int64_t row, double *out);
-/** Fails with file, dataset, index and value of element `element` of row `row`; `raw` is the row. */
+/** Fails with file, dataset, the indices in the dataset, and value of element `element` of row `row`; `raw` is the row. */
 lk_status lk_source_blame(const lk_source *source, const lk_recipe *recipe, int64_t row, int64_t element,
                           const double *raw);
 

@@ -263,7 +263,7 @@ static void bad_values_are_named_by_file_dataset_and_index(void **state)
     double kept = x[123][1];
     x[123][1] = (double)NAN;
     write_data("bad.h5", false);
-    open_fails(&options, LK_E_DATA, "bad.h5: /train/x[123] holds NaN");
+    open_fails(&options, LK_E_DATA, "bad.h5: /train/x[123,1] holds NaN");
     /* Without statistics the row is met when it is read. */
     options.normalise = LK_NORMALISE_NONE;
     lk_data        *data = NULL;
@@ -274,7 +274,7 @@ static void bad_values_are_named_by_file_dataset_and_index(void **state)
     assert_ok(lk_data_open(&options, 1, NULL, &data));
     assert_ok(lk_data_reader_create(data, LK_SPLIT_TRAIN, NULL, &reader));
     assert_int_equal(lk_data_read(reader, 1, &index, to, target, NULL, NULL, &sample), LK_E_DATA);
-    assert_non_null(strstr(lk_error_message(), "bad.h5: /train/x[123] holds NaN"));
+    assert_non_null(strstr(lk_error_message(), "bad.h5: /train/x[123,1] holds NaN"));
     lk_data_reader_destroy(&reader);
     lk_data_close(&data);
     x[123][1] = kept;
@@ -296,6 +296,47 @@ static void bad_values_are_named_by_file_dataset_and_index(void **state)
     assert_ok(lk_h5_close(&file));
     options.test = (lk_split_options){.files = test, .n_files = 1};
     open_fails(&options, LK_E_DATA, "bad.h5: /test/y[17] is 9, outside 0..6");
+}
+
+/* Two datasets stacked, one with the channels first and the samples last: what is wrong stands where h5dump shows it. */
+static void a_bad_cell_and_a_constant_dataset_are_named_as_stored(void **state)
+{
+    enum { ROWS = 6, H = 4, W = 3, C = 2 };
+    const lk_dataset_options sets[] = {{.path = "/fields/h", .axes = "NHW"},
+                                       {.path = "/fields/v", .axes = "CWHN"}},
+                             y_set = {.path = "/y"};
+    const lk_field_options input = {.name = "state",
+                                    .datasets = sets,
+                                    .n_datasets = 2,
+                                    .normalise = LK_NORMALISE_STANDARD},
+                           target = {.name = "y", .datasets = &y_set, .n_datasets = 1};
+    const char     *train[] = {"cell.h5"};
+    lk_data_options options = {.inputs = &input,
+                               .n_inputs = 1,
+                               .targets = &target,
+                               .n_targets = 1,
+                               .train = {.files = train, .n_files = 1},
+                               .base = folder};
+    double          h[ROWS][H][W], v[C][W][H][ROWS];
+    int64_t         h_axes[] = {ROWS, H, W}, v_axes[] = {C, W, H, ROWS}, n = ROWS;
+    (void)state;
+    for (int which = 0; which < 4; which++) {
+        static const char *const said[] = {
+            "cell.h5: /fields/h[5,3,2] holds NaN", "cell.h5: /fields/v[1,2,0,4] holds an infinite value",
+            "channel 0, /fields/h in ", "channel 2, channel 1 of /fields/v in "};
+        lk_h5 *file = NULL;
+        for (int i = 0; i < ROWS * H * W; i++) (&h[0][0][0])[i] = which == 2 ? 7 : i;
+        for (int i = 0; i < C * W * H * ROWS; i++) (&v[0][0][0][0])[i] = which == 3 ? 7 : i;
+        for (int i = 0; i < W * H * ROWS; i++) (&v[0][0][0][0])[i] = i;
+        if (which == 0) h[5][3][2] = (double)NAN;
+        if (which == 1) v[1][2][0][4] = (double)INFINITY;
+        assert_ok(lk_h5_create(path_of("cell.h5"), &file));
+        assert_ok(lk_h5_write(file, "/fields/h", LK_H5_F64, 3, h_axes, h));
+        assert_ok(lk_h5_write(file, "/fields/v", LK_H5_F64, 4, v_axes, v));
+        assert_ok(lk_h5_write(file, "/y", LK_H5_F64, 1, &n, y));
+        assert_ok(lk_h5_close(&file));
+        open_fails(&options, LK_E_DATA, said[which]);
+    }
 }
 
 static void a_constant_channel_cannot_be_standardised(void **state)
@@ -621,7 +662,7 @@ static void netcdf_attributes_are_honoured(void **state)
     assert_ok(lk_data_read(reader, 3, index, to, targets, NULL, NULL, sample));
     for (int i = 0; i < 6; i++) assert_true(in[i] == 10 + 0.5F * (float)stored[i / 2][i % 2]);
     assert_int_equal(lk_data_read(reader, 4, index, to, targets, NULL, NULL, sample), LK_E_DATA);
-    assert_non_null(strstr(lk_error_message(), "/x[3] holds NaN or its fill value"));
+    assert_non_null(strstr(lk_error_message(), "/x[3,1] holds NaN or its fill value"));
     lk_data_reader_destroy(&reader);
     lk_data_close(&data);
 }
@@ -778,6 +819,7 @@ int main(void)
         cmocka_unit_test(class_targets_count_their_classes_and_know_their_names),
         cmocka_unit_test(bad_values_are_named_by_file_dataset_and_index),
         cmocka_unit_test(a_constant_channel_cannot_be_standardised),
+        cmocka_unit_test(a_bad_cell_and_a_constant_dataset_are_named_as_stored),
         cmocka_unit_test(files_are_found_or_the_reason_is_given),
         cmocka_unit_test(a_file_that_is_a_sample_is_not_shared),
         cmocka_unit_test(weights_are_read_and_a_negative_one_is_named),

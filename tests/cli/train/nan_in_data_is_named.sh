@@ -6,6 +6,6 @@ for launch in lockstep "ranks 3"; do
     $launch train run.yaml
     exits 65
     says_once "data.h5"
-    says "31"
+    says "/train/x[31,4,0,0] holds"
     grep -qiF nan err || fail "the message does not say NaN"
 done
