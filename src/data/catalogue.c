@@ -1,5 +1,6 @@
 #include "data/catalogue.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,14 +15,17 @@
 
 /* ---- one dataset ---- */
 
-static lk_status get_number(lk_h5 *h5, const char *dataset, const char *name, double *value, bool *found)
+/* One that is there as something else is no attribute to pass over: the values would be others. */
+static lk_status get_number(const char *file, lk_h5 *h5, const char *dataset, const char *name, double *value,
+                            bool *found)
 {
     lk_status st = LK_OK;
     double   *values = NULL;
     int64_t   n = 0;
     if (!lk_h5_has_attribute(h5, dataset, name)) goto done;
     LK_TRY(lk_h5_get_doubles(h5, dataset, name, &values, &n));
-    if (n != 1) goto done;
+    LK_CHECK(n == 1, LK_E_DATA, "%s: attribute %s of %s has %lld elements, one number was expected", file,
+             name, dataset, (long long)n);
     *value = values[0];
     *found = true;
 done:
@@ -29,15 +33,59 @@ done:
     return st;
 }
 
-/* NetCDF-4 files are HDF5 files whose attributes say how stored numbers become values. */
-static lk_status read_netcdf(lk_h5 *h5, const char *dataset, lk_facts *out)
+static void add_missing(lk_missing *missing, double value)
 {
-    lk_status st = LK_OK;
+    if (missing->n < LK_MISSING_MOST) missing->value[missing->n++] = value;
+}
+
+/* The nearest number of 11 significant bits, as deep as halves go. */
+static double nearest_half(double value)
+{
+    int exponent;
+    frexp(value, &exponent);
+    double step = ldexp(1, exponent - 11 > -24 ? exponent - 11 : -24);
+    return rint(value / step) * step;
+}
+
+/* The shortest decimal number that is this float: 1e20, where the float's own value is 100000002004087734272. */
+static double decimal_of_float(float value)
+{
+    char text[32];
+    for (int digits = 6; digits <= 9; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, (double)value);
+        if (strtof(text, NULL) == value) break;
+    }
+    return strtod(text, NULL);
+}
+
+/* As the dataset holds it, which may be of another precision than the attribute: values are compared exactly. */
+static void learn_missing(lk_h5_type type, double value, lk_missing *missing)
+{
+    static const double HALF_MOST = 65504;
+    double              size = fabs(value);
+    if (type == LK_H5_F16 && size <= HALF_MOST)
+        add_missing(missing, nearest_half(value));
+    else if (type == LK_H5_F32 && size <= (double)FLT_MAX)
+        add_missing(missing, (double)(float)value);
+    else if (!isnan(value))
+        add_missing(missing, value);
+    if (type == LK_H5_F64 && size <= (double)FLT_MAX && (double)(float)value == value)
+        add_missing(missing, decimal_of_float((float)value));
+}
+
+/* NetCDF-4 files are HDF5 files whose attributes say how stored numbers become values. */
+static lk_status read_netcdf(const char *file, lk_h5 *h5, const char *dataset, lk_facts *out)
+{
+    static const char *const stand_for_nothing[] = {"_FillValue", "missing_value"};
+    lk_status                st = LK_OK;
     out->scale = 1;
-    out->fill = (double)NAN;
-    LK_TRY(get_number(h5, dataset, "scale_factor", &out->scale, &out->scaled));
-    LK_TRY(get_number(h5, dataset, "add_offset", &out->offset, &out->scaled));
-    LK_TRY(get_number(h5, dataset, "_FillValue", &out->fill, &out->scaled));
+    LK_TRY(get_number(file, h5, dataset, "scale_factor", &out->scale, &out->scaled));
+    LK_TRY(get_number(file, h5, dataset, "add_offset", &out->offset, &out->scaled));
+    for (int i = 0; i < 2; i++) {
+        double value = (double)NAN;
+        LK_TRY(get_number(file, h5, dataset, stand_for_nothing[i], &value, &out->scaled));
+        learn_missing(out->info.type, value, &out->missing);
+    }
 done:
     return st;
 }
@@ -53,7 +101,7 @@ lk_status lk_facts_read(lk_handles *handles, int file, const char *dataset, lk_f
         out->info.type != LK_H5_STRING, LK_E_DATA,
         "%s: %s holds texts, numbers were expected; `lockstep data import csv` turns texts into categories",
         handles->files->path[file], dataset);
-    LK_TRY(read_netcdf(h5, dataset, out));
+    LK_TRY(read_netcdf(handles->files->path[file], h5, dataset, out));
 done:
     return st;
 }

@@ -17,7 +17,8 @@ typedef struct lk_facts {
     enum { LK_FACTS_UNKNOWN, LK_FACTS_ABSENT, LK_FACTS_KNOWN } state;
     bool       held; /* its values were read as well */
     bool       scaled;
-    double     scale, offset, fill; /* as in lk_part */
+    double     scale, offset; /* as in lk_part */
+    lk_missing missing;
     lk_h5_info info;
 } lk_facts;
 

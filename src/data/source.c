@@ -272,7 +272,7 @@ static lk_status stat_part(lk_handles *handles, int file, const char *dataset, l
     part->scaled = facts.scaled;
     part->scale = facts.scale;
     part->offset = facts.offset;
-    part->fill = facts.fill;
+    part->missing = facts.missing;
 done:
     return st;
 }

@@ -56,6 +56,13 @@ lk_status lk_handles_pread(lk_handles *handles, int file, int64_t offset, size_t
 
 enum { LK_PLACES = 4 }; /* depth, height, width, channel: the order of a row */
 
+/** Stored numbers that stand for nothing, in the type that they are stored in. */
+enum { LK_MISSING_MOST = 4 };
+typedef struct lk_missing {
+    int    n;
+    double value[LK_MISSING_MOST];
+} lk_missing;
+
 /** One dataset of one file. */
 typedef struct lk_part {
     int        file;    /* number in the files */
@@ -65,8 +72,9 @@ typedef struct lk_part {
     lk_map    *map;      /* owned; the whole dataset as it lies in the file, or NULL */
     int64_t    first, n; /* rows of the column that lie here */
     bool       repeat;   /* no sample axis: every row is this dataset */
-    bool       scaled;   /* NetCDF: value = stored * scale + offset, and `fill` stands for nothing */
-    double     scale, offset, fill;               /* fill: NaN if there is none */
+    bool       scaled;   /* NetCDF: value = stored * scale + offset, unless it is missing */
+    double     scale, offset;
+    lk_missing missing;
     int64_t    block_rows, first_block, n_blocks; /* blocks: rows a box, numbers of the boxes */
 } lk_part;
 

@@ -79,8 +79,8 @@ typedef struct lk_data lk_data;
  *
  * Types: integers wider than a byte that nobody normalises are indices (LK_I32: words of a text, say);
  * integer targets are classes unless normalise_targets is set; everything else becomes floats. A CSV import
- * (layout in data/import.h) is a table: see data/recipe.h. NetCDF's scale_factor, add_offset and _FillValue
- * are honoured. Local, and the same on every rank. Errors: LK_E_DATA (no such file or dataset, NaN, labels
+ * (layout in data/import.h) is a table: see data/recipe.h. NetCDF's scale_factor, add_offset, _FillValue and
+ * missing_value are honoured. Local, and the same on every rank. Errors: LK_E_DATA (no such file or dataset, NaN, labels
  * out of range, a channel of deviation 0), LK_E_SHAPE, LK_E_CONFIG (a pattern that matches nothing,
  * validation or test data that is also trained on ...).
  */

@@ -667,6 +667,122 @@ static void netcdf_attributes_are_honoured(void **state)
     lk_data_close(&data);
 }
 
+static void put_attribute(const char *name, const char *attribute, hid_t type, int64_t n, const void *values)
+{
+    hsize_t size = (hsize_t)n;
+    hid_t   file = H5Fopen(path_of(name), H5F_ACC_RDWR, H5P_DEFAULT);
+    hid_t   set = H5Dopen2(file, "/x", H5P_DEFAULT), space = H5Screate_simple(1, &size, NULL);
+    hid_t   it = H5Acreate2(set, attribute, type, space, H5P_DEFAULT, H5P_DEFAULT);
+    assert_true(H5Awrite(it, type, values) >= 0);
+    H5Aclose(it);
+    H5Sclose(space);
+    H5Dclose(set);
+    H5Fclose(file);
+}
+
+static void write_netcdf(lk_h5_type type, const void *values)
+{
+    double  target[4] = {1, 2, 3, 4};
+    int64_t axes[] = {4, 2};
+    lk_h5  *file = NULL;
+    assert_ok(lk_h5_create(path_of("nc.h5"), &file));
+    assert_ok(lk_h5_write(file, "/x", type, 2, axes, values));
+    assert_ok(lk_h5_write(file, "/y", LK_H5_F64, 1, axes, target));
+    assert_ok(lk_h5_close(&file));
+}
+
+/* /x of nc.h5 anew, as halves. */
+static void write_halves(const float *values)
+{
+    hsize_t axes[] = {4, 2};
+    write_netcdf(LK_H5_F32, values);
+    hid_t half = H5Tcopy(H5T_IEEE_F32LE), file = H5Fopen(path_of("nc.h5"), H5F_ACC_RDWR, H5P_DEFAULT);
+    H5Tset_fields(half, 15, 10, 5, 0, 10);
+    H5Tset_size(half, 2);
+    H5Tset_ebias(half, 15);
+    H5Ldelete(file, "/x", H5P_DEFAULT);
+    hid_t space = H5Screate_simple(2, axes, NULL);
+    hid_t set = H5Dcreate2(file, "/x", half, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    assert_true(H5Dwrite(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
+    H5Dclose(set);
+    H5Sclose(space);
+    H5Tclose(half);
+    H5Fclose(file);
+}
+
+/* Attributes in another precision than the values, and the older of the two names. */
+static void missing_values_are_known_whatever_the_attribute_is_stored_as(void **state)
+{
+    const char     *train[] = {"nc.h5"};
+    lk_data_options options = plain(train, LK_NORMALISE_STANDARD);
+    const double    fill = 1e20, odd = -999.9, last = 4, both[2] = {1e20, -999.9};
+    const float     fill_32 = 1e20F, odd_32 = -999.9F;
+    float           values_32[8] = {1, 2, 3, 4, 5, 1e20F, 7, -999.9F};
+    double          values[8] = {1, 2, 3, 4, 5, 1e20, 7, -999.9};
+    (void)state;
+    write_netcdf(LK_H5_F32, values_32);
+    put_attribute("nc.h5", "_FillValue", H5T_NATIVE_DOUBLE, 1, &fill);
+    open_fails(&options, LK_E_DATA, "/x[2,1] holds NaN or its fill value");
+    write_netcdf(LK_H5_F32, values_32);
+    put_attribute("nc.h5", "missing_value", H5T_NATIVE_DOUBLE, 1, &odd);
+    open_fails(&options, LK_E_DATA, "/x[3,1] holds NaN or its fill value");
+    write_netcdf(LK_H5_F64, values);
+    put_attribute("nc.h5", "_FillValue", H5T_NATIVE_FLOAT, 1, &fill_32);
+    open_fails(&options, LK_E_DATA, "/x[2,1] holds NaN or its fill value");
+    write_netcdf(LK_H5_F64, values);
+    put_attribute("nc.h5", "missing_value", H5T_NATIVE_FLOAT, 1, &odd_32);
+    open_fails(&options, LK_E_DATA, "/x[3,1] holds NaN or its fill value");
+    /* values that came through floats themselves */
+    for (int i = 0; i < 8; i++) values[i] = (double)values_32[i];
+    write_netcdf(LK_H5_F64, values);
+    put_attribute("nc.h5", "missing_value", H5T_NATIVE_FLOAT, 1, &odd_32);
+    open_fails(&options, LK_E_DATA, "/x[3,1] holds NaN or its fill value");
+    /* both names count */
+    write_netcdf(LK_H5_F32, values_32);
+    put_attribute("nc.h5", "_FillValue", H5T_NATIVE_DOUBLE, 1, &odd);
+    put_attribute("nc.h5", "missing_value", H5T_NATIVE_DOUBLE, 1, &last);
+    open_fails(&options, LK_E_DATA, "/x[1,1] holds NaN or its fill value");
+    /* what cannot be understood is not passed over */
+    static const char *const names[] = {"scale_factor", "add_offset", "_FillValue", "missing_value"};
+    char                     text[64];
+    for (int i = 0; i < 4; i++) {
+        write_netcdf(LK_H5_F32, values_32);
+        put_attribute("nc.h5", names[i], H5T_NATIVE_DOUBLE, 2, both);
+        snprintf(text, sizeof text, "nc.h5: attribute %s of /x has 2 elements", names[i]);
+        open_fails(&options, LK_E_DATA, text);
+        write_netcdf(LK_H5_F32, values_32);
+        put_attribute("nc.h5", names[i], H5T_C_S1, 1, "x");
+        snprintf(text, sizeof text, "nc.h5: attribute %s of /x is no number", names[i]);
+        open_fails(&options, LK_E_DATA, text);
+    }
+}
+
+static void missing_halves_and_other_values_are_told_apart(void **state)
+{
+    const char     *train[] = {"nc.h5"};
+    lk_data_options options = plain(train, LK_NORMALISE_STANDARD);
+    const double    fill = -999.9, near = 1e20 * (1 + 1e-7), far = 1e300;
+    const float     fill_32 = 1e20F;
+    float           halves[8] = {1, 2, 3, 4, 5, 6, -999.9F, 8};
+    double          values[8] = {1, 2, 3, 4, 5, 1.00000003e20, 7, 8};
+    lk_data        *data = NULL;
+    (void)state;
+    write_halves(halves);
+    put_attribute("nc.h5", "_FillValue", H5T_NATIVE_DOUBLE, 1, &fill);
+    open_fails(&options, LK_E_DATA, "/x[3,0] holds NaN or its fill value");
+    /* a neighbour of the fill value is a value, and so is what the type cannot hold as one */
+    write_netcdf(LK_H5_F64, values);
+    put_attribute("nc.h5", "_FillValue", H5T_NATIVE_FLOAT, 1, &fill_32);
+    put_attribute("nc.h5", "missing_value", H5T_NATIVE_DOUBLE, 1, &near);
+    assert_ok(lk_data_open(&options, 1, NULL, &data));
+    lk_data_close(&data);
+    halves[6] = 7;
+    write_netcdf(LK_H5_F32, halves);
+    put_attribute("nc.h5", "missing_value", H5T_NATIVE_DOUBLE, 1, &far);
+    assert_ok(lk_data_open(&options, 1, NULL, &data));
+    lk_data_close(&data);
+}
+
 /* Half-built objects come apart again, whichever allocation fails. */
 static void every_failing_allocation_is_reported(void **state)
 {
@@ -824,6 +940,8 @@ int main(void)
         cmocka_unit_test(a_file_that_is_a_sample_is_not_shared),
         cmocka_unit_test(weights_are_read_and_a_negative_one_is_named),
         cmocka_unit_test(netcdf_attributes_are_honoured),
+        cmocka_unit_test(missing_values_are_known_whatever_the_attribute_is_stored_as),
+        cmocka_unit_test(missing_halves_and_other_values_are_told_apart),
         cmocka_unit_test(every_failing_allocation_is_reported),
         cmocka_unit_test(a_file_cut_short_is_named),
         cmocka_unit_test(a_file_cut_short_later_is_named),
