@@ -178,12 +178,24 @@ lk_status lk_state_load_model(lk_run *run, lk_checkpoint *checkpoint, float *sta
                                    state);
 }
 
+/* " or of data.targets.energy": the first field with files that no split names, "" where there is none. */
+static void name_own_files(const lk_data_options *data, char *text, size_t size)
+{
+    snprintf(text, size, "%s", "");
+    for (int i = 0; i < data->n_inputs + data->n_targets && !*text; i++) {
+        bool                    input = i < data->n_inputs;
+        const lk_field_options *field = input ? &data->inputs[i] : &data->targets[i - data->n_inputs];
+        if (field->n_files > 0)
+            snprintf(text, size, " or of the files of data.%s.%s", input ? "inputs" : "targets", field->name);
+    }
+}
+
 /* Names, sizes, shapes, types and values of a split. Checkpoints once knew those of the training data alone. */
 static lk_status check_split(const lk_run *run, lk_checkpoint *checkpoint, lk_split split)
 {
     lk_status   st = LK_OK;
     lk_h5      *file = lk_checkpoint_h5(checkpoint);
-    char        now[33], *then = NULL;
+    char        now[33], *then = NULL, fields[96];
     const char *name = split_fingerprint[split].attribute;
     if (split != LK_SPLIT_TRAIN && !lk_h5_has_attribute(file, "/provenance", name)) return LK_OK;
     LK_TRY(lk_h5_get_text(file, "/provenance", name, &then));
@@ -191,12 +203,13 @@ static lk_status check_split(const lk_run *run, lk_checkpoint *checkpoint, lk_sp
     const lk_data_options  *data = &run->options->data;
     const lk_split_options *own[LK_SPLITS] = {&data->train, &data->validation, &data->test};
     const lk_split_options *of = own[split]->n_files ? own[split] : &data->train; /* a share of it */
+    name_own_files(data, fields, sizeof fields);
     LK_CHECK(
         !strcmp(now, then), LK_E_DATA,
-        "the %s data is not what this run began with: names, sizes, shapes or values of %s%s have "
+        "the %s data is not what this run began with: names, sizes, shapes or values of %s%s%s have "
         "changed (fingerprint %s, now %s). Bring the files back, or begin anew with --new, or with --from "
         "this run",
-        split_fingerprint[split].noun, of->files[0], of->n_files > 1 ? " ..." : "", then, now);
+        split_fingerprint[split].noun, of->files[0], of->n_files > 1 ? " ..." : "", fields, then, now);
 done:
     lk_free(&then);
     return st;

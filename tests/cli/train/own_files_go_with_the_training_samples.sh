@@ -28,15 +28,25 @@ lockstep eval runs/run
 exits 0
 
 # Other samples have no target in these files.
-lockstep eval runs/run --data run_2.h5
-exits 65
-says "data.targets.energy has files of its own"
+for launch in lockstep "ranks 2"; do
+    $launch eval runs/run --data run_2.h5
+    exits 65
+    says_once "data.targets.energy has files of its own"
+done
 mkdir gone && mv own_*.h5 gone
 lockstep predict runs/run run_2.h5 -o out.h5
 exits 0
 ranks 2 predict runs/run run_2.h5 -o out.h5
 exits 0
 mv gone/* .
+
+# They are part of what a run began with.
+mv own_1.h5 kept.h5
+cp run_0.h5 own_1.h5
+lockstep train run.yaml --set train.epochs=2
+exits 65
+says "run_[01].h5 or of the files of data.targets.energy have changed"
+mv kept.h5 own_1.h5
 
 # Nor do the files of another split.
 for split in validation test; do
