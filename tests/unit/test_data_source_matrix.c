@@ -199,7 +199,7 @@ static void check_cell(const kind *k, layout how, order o, int n_files)
         assert_int_equal(field->dtype, LK_F32);
         assert_int_equal(field->shape.n_axes, 3);
         assert_int_equal(lk_transform_target(lk_data_transform(data), 0)->classes, 5);
-        for (int k = 0; k < 2; k++) check_rows(data, order_of_rows[k], x, y);
+        for (int rows = 0; rows < 2; rows++) check_rows(data, order_of_rows[rows], x, y);
         lk_data_close(&data);
     }
     for (int i = 0; i < n_files; i++) unlink(names[i]);
