@@ -179,9 +179,9 @@ typedef struct pass {
     lk_catalogue   *c;
     lk_handles     *handles;
     const lk_share *share;
-    int64_t        *file, *want, *value; /* owned [ranks + 1]: the first of each rank */
-    void          **held;                /* owned [n]: values that this rank has read */
-    int64_t        *bytes;               /* owned [columns]: of the values of a column */
+    int64_t        *first_file, *first_want, *first_value; /* owned [ranks + 1]: of each rank */
+    void          **held;                                  /* owned [n]: values that this rank has read */
+    int64_t        *bytes;                                 /* owned [columns]: of the values of a column */
 } pass;
 
 static void clear_pass(pass *p)
@@ -189,9 +189,9 @@ static void clear_pass(pass *p)
     for (int64_t i = 0; p->held && i < p->c->n; i++) lk_free(&p->held[i]);
     lk_free(&p->held);
     lk_free(&p->bytes);
-    lk_free(&p->file);
-    lk_free(&p->want);
-    lk_free(&p->value);
+    lk_free(&p->first_file);
+    lk_free(&p->first_want);
+    lk_free(&p->first_value);
 }
 
 static lk_status prepare(pass *p, bool samples)
@@ -201,25 +201,27 @@ static lk_status prepare(pass *p, bool samples)
     const int     size = lk_share_size(p->share);
     c->n_files = p->handles->n;
     LK_TRY(LK_ALLOC(c->n, &c->facts));
-    LK_TRY(LK_ALLOC(c->n_files, &c->inode));
+    LK_TRY(LK_ALLOC(c->n_files, &c->file));
     if (samples) LK_TRY(LK_ALLOC(c->n_files, &c->sample));
     LK_TRY(LK_ALLOC(c->n, &c->at));
     LK_TRY(LK_ALLOC(c->n, &p->held));
     LK_TRY(LK_ALLOC(c->n_columns, &p->bytes));
-    LK_TRY(LK_ALLOC(size + 1, &p->file));
-    LK_TRY(LK_ALLOC(size + 1, &p->want));
-    LK_TRY(LK_ALLOC(size + 1, &p->value));
+    LK_TRY(LK_ALLOC(size + 1, &p->first_file));
+    LK_TRY(LK_ALLOC(size + 1, &p->first_want));
+    LK_TRY(LK_ALLOC(size + 1, &p->first_value));
     if (c->n) qsort(c->want, (size_t)c->n, sizeof *c->want, by_dataset_and_column);
     for (int r = 0; r <= size; r++) {
-        p->file[r] = lk_share_first(p->share, r, c->n_files);
-        p->want[r] = r ? p->want[r - 1] : 0;
-        while (p->want[r] < c->n && c->want[p->want[r]].file < p->file[r]) p->want[r]++;
+        p->first_file[r] = lk_share_first(p->share, r, c->n_files);
+        p->first_want[r] = r ? p->first_want[r - 1] : 0;
+        while (p->first_want[r] < c->n && c->want[p->first_want[r]].file < p->first_file[r])
+            p->first_want[r]++;
     }
 done:
     return st;
 }
 
-/* Numbers mean the same files on all ranks; the folder may be another on each host. */
+/* Numbers mean the same files on all ranks; the folder may be another on each host, and the files copies, which are equal for all
+ * that lk_catalogue_tell_sizes can tell. */
 static lk_status same_everywhere(const pass *p, lk_status mine)
 {
     enum { COUNTED, HIGH, LOW, NUMBERS };
@@ -299,7 +301,8 @@ static lk_status look_at_file(pass *p, int file, int64_t *next)
     lk_h5        *h5 = NULL;
     struct stat   info;
     LK_TRY(lk_handles_h5(p->handles, file, &h5));
-    if (stat(p->handles->files->path[file], &info) == 0) c->inode[file] = info.st_ino;
+    if (stat(p->handles->files->path[file], &info) == 0)
+        c->file[file] = (lk_file_facts){info.st_ino, info.st_size};
     for (; *next < c->n && c->want[*next].file == file; ++*next) LK_TRY(look_at_dataset(p, h5, *next));
     if (c->sample) LK_TRY(lk_sample_take(p->handles, file, &c->sample[file]));
 done:
@@ -310,9 +313,9 @@ done:
 static lk_status look(pass *p)
 {
     const int rank = lk_share_rank(p->share);
-    int64_t   next = p->want[rank];
+    int64_t   next = p->first_want[rank];
     lk_status st = LK_OK;
-    for (int file = (int)p->file[rank]; file < p->file[rank + 1] && st == LK_OK; file++)
+    for (int file = (int)p->first_file[rank]; file < p->first_file[rank + 1] && st == LK_OK; file++)
         st = look_at_file(p, file, &next);
     return st == LK_E_NOMEM ? st : LK_OK;
 }
@@ -329,12 +332,12 @@ static int64_t place_values(pass *p)
         *column = c->facts[i].held && bytes <= most - *column ? *column + bytes : most + 1;
     }
     for (int64_t i = 0, rank = 0; i < c->n; i++) {
-        while (i == p->want[rank]) p->value[rank++] = all;
+        while (i == p->first_want[rank]) p->first_value[rank++] = all;
         c->at[i] = p->bytes[c->want[i].column] > most ? -1 : all;
         if (c->at[i] >= 0) all += value_bytes(&c->facts[i].info);
     }
     for (int r = 0; r <= lk_share_size(p->share); r++)
-        if (p->want[r] == c->n) p->value[r] = all;
+        if (p->first_want[r] == c->n) p->first_value[r] = all;
     return all;
 }
 
@@ -346,7 +349,7 @@ static lk_status share_values(pass *p)
     for (int64_t i = 0; st == LK_OK && i < c->n; i++)
         if (p->held[i] && c->at[i] >= 0)
             memcpy(c->values + c->at[i], p->held[i], (size_t)value_bytes(&c->facts[i].info));
-    return lk_share_spread(p->share, st, c->values, 1, p->value);
+    return lk_share_spread(p->share, st, c->values, 1, p->first_value);
 }
 
 lk_status lk_catalogue_learn(lk_catalogue *c, lk_handles *handles, const lk_share *share, lk_status mine,
@@ -357,9 +360,9 @@ lk_status lk_catalogue_learn(lk_catalogue *c, lk_handles *handles, const lk_shar
     if (st == LK_OK) st = prepare(&p, samples);
     LK_TRY(same_everywhere(&p, st));
     st = look(&p);
-    LK_TRY(lk_share_spread(share, st, c->facts, sizeof *c->facts, p.want));
-    LK_TRY(lk_share_spread(share, LK_OK, c->inode, sizeof *c->inode, p.file));
-    if (samples) LK_TRY(lk_share_spread(share, LK_OK, c->sample, sizeof *c->sample, p.file));
+    LK_TRY(lk_share_spread(share, st, c->facts, sizeof *c->facts, p.first_want));
+    LK_TRY(lk_share_spread(share, LK_OK, c->file, sizeof *c->file, p.first_file));
+    if (samples) LK_TRY(lk_share_spread(share, LK_OK, c->sample, sizeof *c->sample, p.first_file));
     LK_TRY(share_values(&p));
 done:
     clear_pass(&p);
@@ -389,7 +392,12 @@ const lk_sample *lk_catalogue_sample(const lk_catalogue *c, int file)
 
 uint64_t lk_catalogue_inode(const lk_catalogue *c, int file)
 {
-    return c && c->inode ? c->inode[file] : 0;
+    return c && c->file ? c->file[file].inode : 0;
+}
+
+void lk_catalogue_tell_sizes(const lk_catalogue *c, lk_files *files)
+{
+    for (int i = 0; c->file && i < c->n_files; i++) files->size[i] = c->file[i].size;
 }
 
 void lk_catalogue_clear(lk_catalogue *c)
@@ -397,7 +405,7 @@ void lk_catalogue_clear(lk_catalogue *c)
     for (int64_t i = 0; c->want && i < c->n; i++) lk_free(&c->want[i].dataset);
     lk_free(&c->want);
     lk_free(&c->facts);
-    lk_free(&c->inode);
+    lk_free(&c->file);
     lk_free(&c->sample);
     lk_free(&c->values);
     lk_free(&c->at);

@@ -28,6 +28,12 @@ lk_status lk_facts_read(lk_handles *handles, int file, const char *dataset, lk_f
 lk_status lk_facts_read_values(lk_handles *handles, int file, const char *dataset, const lk_h5_info *info,
                                void **out);
 
+/** A file as who looked at it saw it; all 0: unknown. */
+typedef struct lk_file_facts {
+    uint64_t inode;
+    int64_t  size;
+} lk_file_facts;
+
 typedef struct lk_want {
     int   file, column;
     char *dataset;  /* owned */
@@ -35,14 +41,14 @@ typedef struct lk_want {
 } lk_want;
 
 typedef struct lk_catalogue {
-    lk_want   *want; /* owned [n]; once learned, by file and dataset */
-    int64_t    n, capacity;
-    int        n_columns, n_files;
-    lk_facts  *facts;  /* owned [n] */
-    uint64_t  *inode;  /* owned [n_files]; 0: unknown */
-    lk_sample *sample; /* owned [n_files], or NULL */
-    char      *values; /* owned: of all columns that are kept in memory */
-    int64_t   *at;     /* owned [n]: where a dataset's values begin there, or -1 */
+    lk_want       *want; /* owned [n]; once learned, by file and dataset */
+    int64_t        n, capacity;
+    int            n_columns, n_files;
+    lk_facts      *facts;  /* owned [n] */
+    lk_file_facts *file;   /* owned [n_files] */
+    lk_sample     *sample; /* owned [n_files], or NULL */
+    char          *values; /* owned: of all columns that are kept in memory */
+    int64_t       *at;     /* owned [n]: where a dataset's values begin there, or -1 */
 } lk_catalogue;
 
 /** Another dataset; its name is taken, also on failure. */
@@ -60,6 +66,8 @@ const void *lk_catalogue_values(const lk_catalogue *catalogue, int file, const c
 const lk_sample *lk_catalogue_sample(const lk_catalogue *catalogue, int file);
 /** 0 where it does not know. */
 uint64_t lk_catalogue_inode(const lk_catalogue *catalogue, int file);
-void     lk_catalogue_clear(lk_catalogue *catalogue);
+/** Who opens one of these files finds it of the size that was seen, or LK_E_DATA. */
+void lk_catalogue_tell_sizes(const lk_catalogue *catalogue, lk_files *files);
+void lk_catalogue_clear(lk_catalogue *catalogue);
 
 #endif

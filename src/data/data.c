@@ -338,6 +338,7 @@ lk_status lk_data_find(const lk_data_options *options, uint64_t seed, const lk_s
     lk_status    st = list_data(options, &data, &catalogue);
     LK_TRY(lk_catalogue_learn(&catalogue, data ? &data->handles : NULL, share, st, fingerprints));
     data->handles.catalogue = &catalogue;
+    lk_catalogue_tell_sizes(&catalogue, &data->files);
     LK_TRY(open_sets(data));
     LK_TRY(no_overlap(data));
     LK_TRY(take_fractions(data, options, seed));

@@ -343,6 +343,7 @@ lk_status lk_data_open_input(const char *input, bool targets, const lk_data_opti
     LK_TRY(st);
     lk_set *set = &data->set[LK_SPLIT_TEST];
     data->handles.catalogue = &catalogue;
+    lk_catalogue_tell_sizes(&catalogue, &data->files);
     if (csv || npy)
         LK_TRY(open_single(data, csv));
     else

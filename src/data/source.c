@@ -37,20 +37,27 @@ static lk_status grow_files(lk_files *files)
 {
     lk_status st = LK_OK;
     char    **path = NULL;
+    int64_t  *size = NULL;
     int      *slot = NULL;
     const int capacity = 2 * files->n + 8;
     LK_TRY(LK_ALLOC(capacity, &path));
+    LK_TRY(LK_ALLOC(capacity, &size));
     LK_TRY(LK_ALLOC(2 * capacity, &slot));
     if (files->n) memcpy(path, files->path, (size_t)files->n * sizeof *path);
+    if (files->n) memcpy(size, files->size, (size_t)files->n * sizeof *size);
     lk_free(&files->path);
+    lk_free(&files->size);
     lk_free(&files->slot);
     files->path = path;
+    files->size = size;
     files->slot = slot;
     files->capacity = capacity;
     path = NULL;
+    size = NULL;
     for (int i = 0; i < files->n; i++) *slot_of(files, files->path[i]) = i + 1;
 done:
     lk_free(&path);
+    lk_free(&size);
     return st;
 }
 
@@ -73,6 +80,7 @@ void lk_files_clear(lk_files *files)
 {
     for (int i = 0; i < files->n; i++) lk_free(&files->path[i]);
     lk_free(&files->path);
+    lk_free(&files->size);
     lk_free(&files->slot);
     *files = (lk_files){0};
 }
@@ -142,12 +150,32 @@ static lk_status name_importer(const char *path, lk_status status)
     return lk_fail(status, "%s; `lockstep data import %s` makes one of it", message, dot + 1);
 }
 
+/* What is known of a file, offsets of its values among it, is of the file that somebody looked at, perhaps on another host. */
+static lk_status is_the_same(const lk_handles *handles, int file)
+{
+    lk_status   st = LK_OK;
+    struct stat info;
+    lk_handle  *handle = &handles->handle[file];
+    const char *path = handles->files->path[file];
+    int64_t     size = handles->files->size[file];
+    if (handle->same || size == 0 || stat(path, &info) != 0) return LK_OK;
+    LK_CHECK(info.st_size == size, LK_E_DATA,
+             "%s has %lld bytes here, and %lld where another rank looked at it: copies of a file on several "
+             "hosts must be equal, and none may change while a job runs",
+             path, (long long)info.st_size, (long long)size);
+    handle->same = true;
+done:
+    return st;
+}
+
 lk_status lk_handles_h5(lk_handles *handles, int file, lk_h5 **out)
 {
     lk_handle *handle = use_handle(handles, file);
     if (!handle->h5) {
         bool      fresh = !is_open(handle);
-        lk_status st = lk_h5_open(handles->files->path[file], &handle->h5);
+        lk_status st = is_the_same(handles, file);
+        if (st != LK_OK) return st;
+        st = lk_h5_open(handles->files->path[file], &handle->h5);
         if (st != LK_OK) return name_importer(handles->files->path[file], st);
         if (fresh) note_opened(handles, file);
     }
@@ -162,6 +190,7 @@ lk_status lk_handles_pread(lk_handles *handles, int file, int64_t offset, size_t
     const char *path = handles->files->path[file];
     if (handle->fd < 0) {
         bool fresh = !is_open(handle);
+        LK_TRY(is_the_same(handles, file));
         handle->fd = open(path, O_RDONLY | O_CLOEXEC);
         LK_CHECK(handle->fd >= 0, lk_file_blame(errno), "%s: %s", path, lk_file_reason(errno));
         if (fresh) note_opened(handles, file);
@@ -308,7 +337,8 @@ static void map_parts(lk_column *column)
     for (int i = 0; i < column->n_parts && bytes <= lk_column_map_bytes; i++) {
         lk_part *part = &column->part[i];
         if (column->sample_axis > 0 || part->info.file_offset < 0) continue;
-        part->map = lk_map_open(column->files->path[part->file], part->info.file_offset,
+        part->map = lk_map_open(column->files->path[part->file], column->files->size[part->file],
+                                part->info.file_offset,
                                 part->n * column->elements * lk_decode_stored_bytes(part->info.type));
     }
 }

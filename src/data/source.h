@@ -22,8 +22,10 @@
 /** Files by number; a path appears once. */
 typedef struct lk_files {
     char **path; /* owned */
-    int    n, capacity;
-    int   *slot; /* owned, [2 capacity]: a hash table of number + 1, 0 where it is free */
+    int64_t  *
+        size; /* owned: bytes that who looked at the file saw, 0: unknown. Another rank's file of another size is another one */
+    int  n, capacity;
+    int *slot; /* owned, [2 capacity]: a hash table of number + 1, 0 where it is free */
 } lk_files;
 
 /** The number of a path, a new one if it was not there. */
@@ -33,8 +35,9 @@ void      lk_files_clear(lk_files *files);
 /** Open files of one thread; beyond a bound the one used longest ago is closed. */
 enum { LK_HANDLES_OPEN_MOST = 96 };
 typedef struct lk_handle {
-    lk_h5  *h5; /* owned; NULL: not open */
-    int     fd; /* -1: not open */
+    lk_h5  *h5;   /* owned; NULL: not open */
+    int     fd;   /* -1: not open */
+    bool    same; /* of the size that it should have, when it was opened first */
     int64_t used;
 } lk_handle;
 typedef struct lk_handles {

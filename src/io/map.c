@@ -94,7 +94,7 @@ static lk_map *place(int file, int64_t offset, int64_t size)
     return map;
 }
 
-lk_map *lk_map_open(const char *path, int64_t offset, int64_t size)
+lk_map *lk_map_open(const char *path, int64_t file_size, int64_t offset, int64_t size)
 {
     struct stat info;
     lk_map     *map = NULL;
@@ -102,7 +102,7 @@ lk_map *lk_map_open(const char *path, int64_t offset, int64_t size)
     int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (file < 0) return NULL;
     if (size > 0 && offset >= 0 && fstat(file, &info) == 0 && S_ISREG(info.st_mode) &&
-        (int64_t)info.st_size - offset >= size) {
+        (file_size == 0 || info.st_size == file_size) && (int64_t)info.st_size - offset >= size) {
         pthread_mutex_lock(&mutex);
         map = place(file, offset, size);
         pthread_mutex_unlock(&mutex);

@@ -13,8 +13,9 @@
 
 typedef struct lk_map lk_map;
 
-/** NULL where the file system, the kernel or the file's length do not allow it: then the bytes are there to be read. */
-lk_map     *lk_map_open(const char *path, int64_t offset, int64_t size);
+/** `size` bytes from `offset`. NULL where the file system, the kernel or the file's length do not allow it, or the file is not
+ * file_size long (0: however long): then the bytes are there to be read. */
+lk_map     *lk_map_open(const char *path, int64_t file_size, int64_t offset, int64_t size);
 void        lk_map_close(lk_map **map);
 const char *lk_map_bytes(const lk_map *map);
 /** Whether some page could not be had so far. */

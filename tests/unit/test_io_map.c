@@ -45,7 +45,7 @@ static void a_map_is_the_bytes_of_the_file(void **state)
 {
     (void)state;
     for (long from = 0; from < 2 * page; from += page / 2 - 3) {
-        lk_map *map = lk_map_open(path, from, PAGES * page - from);
+        lk_map *map = lk_map_open(path, 0, from, PAGES * page - from);
         assert_non_null(map);
         for (long i = from; i < PAGES * page; i += 61)
             assert_int_equal((unsigned char)lk_map_bytes(map)[i - from], value_at(i));
@@ -53,15 +53,16 @@ static void a_map_is_the_bytes_of_the_file(void **state)
         lk_map_close(&map);
         assert_null(map);
     }
-    assert_null(lk_map_open(path, 1, PAGES * page)); /* beyond the end */
-    assert_null(lk_map_open(path, 0, 0));
-    assert_null(lk_map_open("/dev/null", 0, 1));
-    assert_null(lk_map_open("/no/such/file", 0, 1));
+    assert_null(lk_map_open(path, 0, 1, PAGES * page));        /* beyond the end */
+    assert_null(lk_map_open(path, PAGES * page + 1, 0, page)); /* another file */
+    assert_null(lk_map_open(path, 0, 0, 0));
+    assert_null(lk_map_open("/dev/null", 0, 0, 1));
+    assert_null(lk_map_open("/no/such/file", 0, 0, 1));
 }
 
 static void a_file_that_shrinks_is_found_out(void **state)
 {
-    lk_map *map = lk_map_open(path, 100, PAGES * page - 100), *whole = lk_map_open(path, 0, page);
+    lk_map *map = lk_map_open(path, 0, 100, PAGES * page - 100), *whole = lk_map_open(path, 0, 0, page);
     (void)state;
     assert_non_null(map);
     assert_int_equal(ftruncate(file, page), 0);
@@ -73,7 +74,7 @@ static void a_file_that_shrinks_is_found_out(void **state)
     }
     assert_false(lk_map_damaged(whole));
     lk_map_close(&map);
-    map = lk_map_open(path, 0, page);
+    map = lk_map_open(path, 0, 0, page);
     assert_false(lk_map_damaged(map));
     lk_map_close(&map);
     lk_map_close(&whole);
@@ -90,7 +91,7 @@ static void a_bus_error_elsewhere_goes_where_it_went_before(void **state)
 {
     (void)state;
     signal(SIGBUS, on_others);
-    lk_map *map = lk_map_open(path, 0, PAGES * page);
+    lk_map *map = lk_map_open(path, 0, 0, PAGES * page);
     char   *foreign = mmap(NULL, (size_t)(2 * page), PROT_READ, MAP_SHARED, file, page);
     assert_true(foreign != MAP_FAILED);
     assert_int_equal(ftruncate(file, page), 0);
