@@ -26,7 +26,6 @@ typedef struct lk_source {
     int64_t   *channel; /* owned: first channel of each column */
     int64_t    channels, elements, n;
     lk_shape   shape;
-    bool       stored_axes;  /* without letters: as stored, channels last */
     bool       has_channels; /* an axis C, or several datasets */
     bool       own_files;
     char     **axes;   /* owned [n_columns]: letters as stored, also where they were not given */

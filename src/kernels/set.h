@@ -64,7 +64,6 @@ enum { LK_TILE_MAX_ROWS = 14, LK_TILE_MAX_WIDTH = 32, LK_TILE_FLOATS = LK_TILE_M
       (kind, slope, n, y, z, d_y, d_x))                                                                      \
     X(void, vec_add, (int64_t n, const float *a, const float *b, float *y), (n, a, b, y))                    \
     X(void, vec_multiply, (int64_t n, const float *a, const float *b, float *y), (n, a, b, y))               \
-    X(void, vec_scale, (int64_t n, float factor, float *y), (n, factor, y))                                  \
     X(void, vec_keep, (int64_t n, float scale, const uint8_t *kept, const float *x, float *y),               \
       (n, scale, kept, x, y))                                                                                \
     X(void, vec_exp, (int64_t n, const float *x, float *y), (n, x, y))                                       \

@@ -17,7 +17,6 @@ void lk_act_backward(lk_epilogue kind, float slope, int64_t n, const float *y, c
 
 void lk_vec_add(int64_t n, const float *a, const float *b, float *y);      /* y = a + b; may alias either */
 void lk_vec_multiply(int64_t n, const float *a, const float *b, float *y); /* y = a * b; may alias either */
-void lk_vec_scale(int64_t n, float factor, float *y);
 /** y = kept ? x * scale : 0; y may be x. */
 void lk_vec_keep(int64_t n, float scale, const uint8_t *kept, const float *x, float *y);
 void lk_vec_exp(int64_t n, const float *x, float *y);

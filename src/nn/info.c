@@ -11,13 +11,6 @@ const lk_shape *lk_model_output(const lk_model *model)
     return &model->layers[model->n_layers - 1].out;
 }
 
-bool lk_model_ends_in_softmax(const lk_model *model)
-{
-    int i = model->n_layers - 1;
-    while (i > 0 && model->layers[i].ops->view) i = model->layers[i].from[0] - model->n_inputs;
-    return i >= 0 && model->layers[i].options.activation == LK_ACT_SOFTMAX;
-}
-
 bool lk_model_merges_lanes(const lk_model *model)
 {
     for (int i = 0; i < model->n_layers; i++)

@@ -149,7 +149,6 @@ void      lk_model_destroy(lk_model **model);
 
 const lk_span_table *lk_model_spans(const lk_model *model);
 const lk_shape      *lk_model_output(const lk_model *model); /* of one sample */
-bool                 lk_model_ends_in_softmax(const lk_model *model);
 /** False if a table is used by two layers: their parts of a lane must meet before lanes are added, so a call
  * takes one lane.
  */

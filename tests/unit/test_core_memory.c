@@ -4,7 +4,6 @@
 #include <pthread.h>
 
 #include "core/alloc.h"
-#include "core/arena.h"
 #include "core/shape.h"
 #include "core/span.h"
 #include "core/str.h"
@@ -54,35 +53,6 @@ static void the_nth_allocation_fails_once(void **state)
     lk_alloc_fail_at(0);
     assert_ok(LK_ALLOC(1, &value));
     lk_free(&value);
-}
-
-static void an_arena_gives_back_in_order(void **state)
-{
-    lk_arena arena;
-    float   *a, *b, *c;
-    (void)state;
-    assert_ok(lk_arena_init(&arena, 640));
-    assert_ok(LK_PUSH(&arena, 1, &a));
-    assert_int_equal(arena.used, 64);
-    size_t mark = arena.used;
-    assert_ok(LK_PUSH(&arena, 17, &b));
-    assert_int_equal(arena.used, 192);
-    assert_int_equal((uintptr_t)b % 64, 0);
-    assert_ptr_equal((char *)b, (char *)a + 64);
-    lk_arena_pop(&arena, mark);
-    assert_ok(LK_PUSH(&arena, 1, &c));
-    assert_ptr_equal(b, c);
-    assert_int_equal(arena.peak, 192);
-    assert_status(LK_PUSH(&arena, 129, &c), LK_E_NOMEM);
-    assert_null(c);
-    assert_non_null(strstr(lk_error_message(), "516"));
-    assert_non_null(strstr(lk_error_message(), "512 of 640"));
-    assert_status(lk_arena_push(&arena, SIZE_MAX - 5, (void **)&c), LK_E_NOMEM); /* rounding up overflows */
-    lk_arena_reset(&arena);
-    assert_ok(LK_PUSH(&arena, 160, &c)); /* exactly all of it */
-    assert_int_equal(arena.used, 640);
-    lk_arena_clear(&arena);
-    assert_null(arena.base);
 }
 
 static void shapes_compare_and_print(void **state)
@@ -264,7 +234,6 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(memory_is_zeroed_aligned_and_counted),
                                        cmocka_unit_test(sizes_that_overflow_are_refused),
                                        cmocka_unit_test(the_nth_allocation_fails_once),
-                                       cmocka_unit_test(an_arena_gives_back_in_order),
                                        cmocka_unit_test(shapes_compare_and_print),
                                        cmocka_unit_test(spans_lie_behind_each_other),
                                        cmocka_unit_test(a_table_without_memory_stays_whole),
