@@ -17,5 +17,6 @@ five() {
 }
 five "$work/x.npy" 3f80 4000 4040 4080 40a0 # 1 2 3 4 5
 five "$work/y.npy" 4000 4080 40c0 4100 4120 # 2 4 6 8 10
+rm -f "$folder/line.h5"
 "$lockstep" data import npy --x "$work/x.npy" --y "$work/y.npy" -o "$folder/line.h5"
 cp "$folder/line.h5" "$folder/check.h5" # the validation data: the same five points in a file of their own

@@ -21,5 +21,6 @@ elif [ ! -f $folder/diamonds.csv ] || [ ! -f $folder/titanic.csv ]; then
         -e 't <- carData::TitanicSurvival; t$title <- sub(".*, *(the )?([A-Za-z]+)[.].*", "\\2", rownames(t))' \
         -e "write.csv(t, '$folder/titanic.csv', row.names = FALSE, na = '')" # title: Mr, Miss, Capt ..., out of the name
 fi
+rm -f $folder/diamonds.h5 $folder/titanic.h5
 "$lockstep" data import csv $folder/diamonds.csv --target log_price --validation 0.1 --test 0.2 --seed 1 -o $folder/diamonds.h5
 "$lockstep" data import csv $folder/titanic.csv --target survived --validation 0.15 --test 0.3 --seed 1 -o $folder/titanic.h5

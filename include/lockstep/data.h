@@ -21,7 +21,8 @@ typedef struct lk_import_split {
 /**
  * IDX images and labels (Y. LeCun's format), plain or gzip; test files may be NULL. OUT gets groups train
  * (validation, test) with x u8 [N, H, W, 1] and y u8 [N]. Errors: LK_E_DATA naming file and place; an OUT
- * that stood there before survives them. *text (free()) says what was written.
+ * that stood there before survives them. LK_E_USAGE if OUT is a file that is read, or any that no import made.
+ * *text (free()) says what was written.
  */
 LK_API lk_status lk_data_import_idx(const char *train_images, const char *train_labels,
                                     const char *test_images, const char *test_labels,

@@ -77,7 +77,7 @@ typedef struct lk_predict_request {
     const char        *checkpoint;
     const char *const *inputs;
     int                n_inputs;
-    const char        *output; /* HDF5 file to write */
+    const char *output; /* HDF5 file to write; may replace what lk_predict wrote before, and nothing else */
 } lk_predict_request;
 
 /** Writes predictions; *text on the root says what was written. Collective. */

@@ -40,7 +40,8 @@ static const struct {
                 "INPUT: .h5[:/path], .csv or .npy as users have it; the checkpoint knows normalisation, "
                 "dictionaries and classes.\n"
                 "OUT.h5 gets `output` (probabilities, or values in the target's units) and `class` for "
-                "classification.\n"},
+                "classification;\n"
+                "it replaces an OUT.h5 that predict made before, and no other file.\n"},
     {"inspect", "lockstep inspect FILE|RUN|CONFIG [--json] [--parameters]\n"
                 "\n"
                 "What is in it: layers with shapes, parameters, memory and FLOPs of a configuration or "
@@ -50,7 +51,10 @@ static const struct {
      "lockstep data import idx --train IMAGES LABELS [--test IMAGES LABELS] -o OUT.h5\n"
      "lockstep data import csv FILE --target COLUMN[,COLUMN] -o OUT.h5\n"
      "lockstep data import npy --x X.npy --y Y.npy -o OUT.h5\n"
-     "   with [--validation FRACTION] [--test FRACTION] [--seed S] where no split is given\n"
+     "   with [--validation FRACTION] [--test FRACTION] [--seed S] where no split is given; replaces an "
+     "OUT.h5 "
+     "that import\n"
+     "   made before, and no other file\n"
      "lockstep data info FILE[:/group]...     groups, shapes, types, storage, classes\n"
      "lockstep data stats FILE[:/group]...    per channel mean, deviation, least and greatest value; counts "
      "of labels\n"

@@ -3,12 +3,9 @@
 #include "core/alloc.h"
 #include "core/rng.h"
 #include "data/decode.h"
-#include "io/atomic.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 const char *const lk_split_names[LK_SPLITS] = {"train", "validation", "test"};
 
@@ -27,29 +24,15 @@ void lk_import_count(const lk_import_split *split, int64_t n, int64_t count[LK_S
     for (int64_t i = 0; i < n; i++) count[lk_import_split_of(split, i)]++;
 }
 
-lk_status lk_import_begin(const char *out, lk_import_file *file)
-{
-    file->h5 = NULL;
-    if (snprintf(file->temporary, sizeof file->temporary, "%s.new", out) >= (int)sizeof file->temporary)
-        return lk_fail(LK_E_USAGE, "-o: the path is too long");
-    return lk_h5_create(file->temporary, &file->h5);
-}
+const char lk_import_maker[] = "lockstep data import";
 
-lk_status lk_import_commit(lk_import_file *file, const char *out)
+lk_status lk_import_check(const char *out, const char *const *inputs, int n)
 {
-    lk_status st = LK_OK;
-    LK_TRY(lk_h5_close(&file->h5));
-    LK_TRY(lk_file_settle(file->temporary, out));
-    file->temporary[0] = 0;
-done:
-    return st;
-}
-
-void lk_import_abandon(lk_import_file *file)
-{
-    bool begun = file->h5 != NULL || file->temporary[0];
-    lk_h5_abandon(&file->h5);
-    if (begun && file->temporary[0]) unlink(file->temporary);
+    for (int i = 0; i < n; i++) {
+        lk_status st = inputs[i] ? lk_output_apart(out, "input", inputs[i]) : LK_OK;
+        if (st != LK_OK) return st;
+    }
+    return lk_output_free(out, lk_import_maker);
 }
 
 /* ---- rows ---- */

@@ -13,6 +13,7 @@
 
 #include "core/str.h"
 #include "data/stream.h"
+#include "io/output.h"
 #include "lockstep/data.h"
 
 /** The split of row `row`: a pure function of (seed, row). */
@@ -23,14 +24,10 @@ void lk_import_count(const lk_import_split *split, int64_t n, int64_t count[LK_S
 /** Names of the groups by lk_split. */
 extern const char *const lk_split_names[LK_SPLITS];
 
-/** A new HDF5 file beside `out`, named so at commit; abandon leaves `out` as it was. */
-typedef struct lk_import_file {
-    char   temporary[4096];
-    lk_h5 *h5; /* owned */
-} lk_import_file;
-lk_status lk_import_begin(const char *out, lk_import_file *file);
-lk_status lk_import_commit(lk_import_file *file, const char *out);
-void      lk_import_abandon(lk_import_file *file);
+/** Who made a file, in lk_output's words. */
+extern const char lk_import_maker[];
+/** Whether -o `out` may be written when these files are read (NULL: none); before any of them is. */
+lk_status lk_import_check(const char *out, const char *const *inputs, int n);
 
 /**
  * An array whose rows come in runs, in their order, and go to the splits they belong to, as /<split>/<name>.

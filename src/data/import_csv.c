@@ -227,20 +227,21 @@ static void clear_table(table *t)
 lk_status lk_data_import_csv(const char *path, const char *const *targets, int n_targets,
                              const lk_import_split *split, const char *out, char **text)
 {
-    lk_status      st = LK_OK;
-    table          t = {.path = path, .split = split};
-    lk_import_file file = {0};
-    int64_t        count[LK_SPLITS];
-    int            categorical = 0;
-    char           group[32];
-    lk_str         said;
+    lk_status st = LK_OK;
+    table     t = {.path = path, .split = split};
+    lk_output file = {0};
+    int64_t   count[LK_SPLITS];
+    int       categorical = 0;
+    char      group[32];
+    lk_str    said;
     *text = NULL;
     lk_str_init(&said);
+    LK_TRY(lk_import_check(out, &path, 1));
     LK_TRY(lk_csv_open(path, &t.csv));
     lk_import_count(split, t.csv.n_rows, count);
     LK_CHECK(count[LK_SPLIT_TRAIN] > 0, LK_E_DATA, "%s: no row is left to train on", path);
     LK_TRY(learn_columns(&t, targets, n_targets));
-    LK_TRY(lk_import_begin(out, &file));
+    LK_TRY(lk_output_begin(out, lk_import_maker, &file));
     LK_TRY(put_values(&t, file.h5));
     for (int k = 0; k < t.n_inputs; k++) categorical += t.inputs[k].categorical;
     lk_str_printf(&said, "%s: %d columns (%d categorical), target %s", out, t.n_inputs, categorical,
@@ -253,10 +254,10 @@ lk_status lk_data_import_csv(const char *path, const char *const *targets, int n
         lk_str_printf(&said, "%s %s %lld", s ? "," : ";", lk_split_names[s], (long long)count[s]);
     }
     lk_str_append(&said, "\n");
-    LK_TRY(lk_import_commit(&file, out));
+    LK_TRY(lk_output_commit(&file));
     LK_TRY(lk_str_copy(&said, text));
 done:
-    lk_import_abandon(&file);
+    lk_output_abandon(&file);
     clear_table(&t);
     lk_str_clear(&said);
     return st;

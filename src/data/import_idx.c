@@ -208,15 +208,17 @@ lk_status lk_data_import_idx(const char *train_images, const char *train_labels,
                              const char *test_labels, const lk_import_split *split, const char *out,
                              char **text)
 {
-    lk_status      st = LK_OK;
-    lk_import_file file = {0};
-    idx            x = {0}, y = {0}, test_x = {0}, test_y = {0};
-    int64_t        count[LK_SPLITS];
-    lk_str         said;
+    lk_status st = LK_OK;
+    lk_output file = {0};
+    idx       x = {0}, y = {0}, test_x = {0}, test_y = {0};
+    int64_t   count[LK_SPLITS];
+    lk_str    said;
     *text = NULL;
     lk_str_init(&said);
     LK_CHECK(!test_images || split->test <= 0, LK_E_USAGE,
              "--test: either two files or a share of the training data");
+    LK_TRY(
+        lk_import_check(out, (const char *const[]){train_images, train_labels, test_images, test_labels}, 4));
     LK_TRY(read_pair(train_images, train_labels, &x, &y));
     int highest = highest_label(&y, 0);
     if (test_images) {
@@ -226,11 +228,11 @@ lk_status lk_data_import_idx(const char *train_images, const char *train_labels,
                  "%s holds %lldx%lld images, %s holds %lldx%lld", train_images, (long long)x.axis[1],
                  (long long)x.axis[2], test_images, (long long)test_x.axis[1], (long long)test_x.axis[2]);
     }
-    LK_TRY(lk_import_begin(out, &file));
+    LK_TRY(lk_output_begin(out, lk_import_maker, &file));
     LK_TRY(put_pair(file.h5, split, &x, &y));
     if (test_images) LK_TRY(put_test(file.h5, &test_x, &test_y));
     LK_TRY(put_names(file.h5, train_images, highest));
-    LK_TRY(lk_import_commit(&file, out));
+    LK_TRY(lk_output_commit(&file));
     lk_import_count(split, x.rows, count);
     if (test_images) count[LK_SPLIT_TEST] = test_x.rows;
     lk_str_printf(&said, "%s: %lldx%lldx1 images, %d classes;", out, (long long)x.axis[1],
@@ -240,7 +242,7 @@ lk_status lk_data_import_idx(const char *train_images, const char *train_labels,
     lk_str_printf(&said, "\n");
     LK_TRY(lk_str_copy(&said, text));
 done:
-    lk_import_abandon(&file);
+    lk_output_abandon(&file);
     lk_free(&x.bytes);
     lk_free(&y.bytes);
     lk_free(&test_x.bytes);

@@ -31,21 +31,22 @@ done:
 lk_status lk_data_import_npy(const char *x_path, const char *y_path, const lk_import_split *split,
                              const char *out, char **text)
 {
-    lk_status      st = LK_OK;
-    lk_import_file file = {0};
-    lk_npy         x = {.file = -1}, y = {.file = -1};
-    lk_str         said;
-    int64_t        count[LK_SPLITS];
-    char           group[32];
+    lk_status st = LK_OK;
+    lk_output file = {0};
+    lk_npy    x = {.file = -1}, y = {.file = -1};
+    lk_str    said;
+    int64_t   count[LK_SPLITS];
+    char      group[32];
     *text = NULL;
     lk_str_init(&said);
+    LK_TRY(lk_import_check(out, (const char *const[]){x_path, y_path}, 2));
     LK_TRY(lk_npy_open(x_path, &x));
     LK_TRY(lk_npy_open(y_path, &y));
     LK_CHECK(x.rows == y.rows, LK_E_DATA, "%s has %lld rows, %s has %lld", x_path, (long long)x.rows, y_path,
              (long long)y.rows);
     LK_CHECK(x.rows > 0 && x.row_elements > 0 && y.row_elements > 0, LK_E_DATA, "%s has no value",
              x.rows > 0 && x.row_elements > 0 ? y_path : x_path);
-    LK_TRY(lk_import_begin(out, &file));
+    LK_TRY(lk_output_begin(out, lk_import_maker, &file));
     LK_TRY(put_array(file.h5, split, "x", &x));
     LK_TRY(put_array(file.h5, split, "y", &y));
     lk_import_count(split, x.rows, count);
@@ -57,10 +58,10 @@ lk_status lk_data_import_npy(const char *x_path, const char *y_path, const lk_im
         lk_str_printf(&said, " %s %lld", lk_split_names[s], (long long)count[s]);
     }
     lk_str_printf(&said, "\n");
-    LK_TRY(lk_import_commit(&file, out));
+    LK_TRY(lk_output_commit(&file));
     LK_TRY(lk_str_copy(&said, text));
 done:
-    lk_import_abandon(&file);
+    lk_output_abandon(&file);
     lk_npy_close(&x);
     lk_npy_close(&y);
     lk_str_clear(&said);

@@ -12,6 +12,7 @@
 #include "data/npy.h"
 #include "data/set.h"
 #include "data/table.h"
+#include "io/output.h"
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -355,5 +356,21 @@ done:
     lk_catalogue_clear(&catalogue);
     if (st != LK_OK) lk_data_close(&data);
     *out = data;
+    return st;
+}
+
+lk_status lk_data_check_output(const char *input, const lk_data_options *options, const char *output)
+{
+    lk_status        st = LK_OK;
+    lk_schema        schema;
+    lk_split_options split = {.files = &input, .n_files = 1};
+    lk_files         files = {0};
+    lk_set           set = {0};
+    lk_schema_init(&schema, options);
+    LK_TRY(lk_set_find(&set, input, &schema, &split, NULL, options->base, false, &files));
+    for (int i = 0; i < files.n; i++) LK_TRY(lk_output_apart(output, "input", files.path[i]));
+done:
+    lk_set_clear(&set);
+    lk_files_clear(&files);
     return st;
 }

@@ -127,6 +127,9 @@ void lk_data_describe(const lk_data *data, lk_split split, char *line, size_t si
 lk_status lk_data_open_input(const char *input, bool targets, const lk_data_options *options,
                              const lk_transform *known, const lk_share *share, lk_data **out);
 
+/** LK_E_USAGE if `output`, a file to be written, is one of those that the same input is read from. Local. */
+lk_status lk_data_check_output(const char *input, const lk_data_options *options, const char *output);
+
 typedef struct lk_stream lk_stream;
 
 typedef struct lk_stream_options {

@@ -10,7 +10,7 @@
 
 #include "core/alloc.h"
 #include "core/log.h"
-#include "io/atomic.h"
+#include "io/output.h"
 #include "kernels/vec.h"
 #include "train/report.h"
 #include "train/run.h"
@@ -372,36 +372,48 @@ done:
     return st;
 }
 
+static const char maker[] = "lockstep predict";
+
+/* Root: what would be lost by writing predictions under this name. */
+static lk_status check_output(const lk_run_options *options, const lk_predict_request *request)
+{
+    lk_status st = LK_OK;
+    LK_TRY(lk_output_apart(request->output, "checkpoint", request->checkpoint));
+    for (int i = 0; i < request->n_inputs; i++)
+        LK_TRY(lk_data_check_output(request->inputs[i], &options->data, request->output));
+    LK_TRY(lk_output_free(request->output, maker));
+done:
+    return st;
+}
+
 lk_status lk_predict(lk_session *session, const lk_run_options *options, const lk_predict_request *request,
                      char **text)
 {
     lk_status    st = LK_OK;
     bool         root = lk_comm_is_root(session->comm);
     lk_watchdog *watchdog = NULL;
-    lk_h5       *file = NULL;
-    char         temporary[PATH_MAX];
+    lk_output    output = {0};
     lk_str       report;
     *text = NULL;
     lk_str_init(&report);
-    /* Predictions appear under their name when they are whole; what stood there before stays until then. */
-    snprintf(temporary, sizeof temporary, "%s.new", request->output);
+    if (root) st = check_output(options, request);
+    LK_TRY(lk_comm_agree(session->comm, st));
     LK_TRY(lk_comm_layout(session->comm, &options->comm));
     LK_TRY(lk_watchdog_create(session->comm, lk_session_watch(session, options), &watchdog));
-    LK_TRY(lk_comm_agree(session->comm, root ? lk_h5_create(temporary, &file) : LK_OK));
+    if (root) st = lk_output_begin(request->output, maker, &output);
+    LK_TRY(lk_comm_agree(session->comm, st));
     for (int i = 0; i < request->n_inputs; i++)
-        LK_TRY(predict_input(session, options, request, i, watchdog, file, &report));
+        LK_TRY(predict_input(session, options, request, i, watchdog, output.h5, &report));
+    /* Closing writes what is left, however much that is. */
+    lk_watchdog_tick(watchdog, 0, LK_PHASE_OTHER, LK_WAIT_START);
     if (root) {
         lk_str_printf(&report, "written to %s by %s\n", request->output, request->checkpoint);
         st = lk_str_copy(&report, text);
+        if (st == LK_OK) st = lk_output_commit(&output);
     }
-    lk_watchdog_tick(watchdog, 0, LK_PHASE_OTHER,
-                     LK_WAIT_START); /* closing writes what is left, however much that is */
-    if (root && st == LK_OK) st = lk_h5_close(&file);
-    if (root && st == LK_OK) st = lk_file_settle(temporary, request->output);
     LK_TRY(lk_comm_agree(session->comm, st));
 done:
-    lk_h5_abandon(&file);
-    if (root && st != LK_OK) unlink(temporary);
+    lk_output_abandon(&output);
     lk_session_leave_alone(session, st);
     lk_watchdog_destroy(&watchdog);
     lk_str_clear(&report);

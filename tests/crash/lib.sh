@@ -94,7 +94,7 @@ short_in_use() {
             [ $code = 0 ] && continue
             exits 71
             grep -qE "no memory|out of memory" err || fail "the message does not say what failed"
-            [ ! -e "$output" ] && [ ! -e "$output.new" ] || fail "something of $output is left"
+            [ ! -e "$output" ] && [ -z "$(compgen -G "$output.new*")" ] || fail "something of $output is left"
         done
     done
 }
