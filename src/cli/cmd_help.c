@@ -26,9 +26,14 @@ static const struct {
      "  --at WHICH      with --from RUN: best (default), last or a step\n"
      "  --resume=MODE   auto (default); must: it is an error if there is nothing to resume; never: if there "
      "is\n"
-     "  --max-time T    stop with a checkpoint after 90s, 5min, 2.5h: exit code 75\n"
+     "  --max-time T    stop with a checkpoint after 90s, 5min or 2.5h; a number alone is seconds\n"
+     "                  (of Slurm's --time it is minutes)\n"
      "\n"
-     "Stops with a checkpoint and exit code 75 on SIGUSR1, Ctrl-C, --max-time, or `touch DIR/STOP`.\n"},
+     "Stops at the next step with a checkpoint and exit code 75 on SIGUSR1, --max-time, `touch DIR/STOP`, or "
+     "before Slurm's\n"
+     "end time. SIGTERM and Ctrl-C do the same, but mpirun kills the ranks one second later and ends with 1: "
+     "certain is then\n"
+     "only the last checkpoint. The same command goes on in each case.\n"},
     {"eval", "lockstep eval RUN|CHECKPOINT [--at best|last|STEP] [--data train|validation|test|SOURCE] "
              "[--set a.b=v]... [--json]\n"
              "\n"
@@ -151,7 +156,9 @@ static const char overview[] =
     "\n"
     "Exit codes: 0 done, 2 command line or config, 65 bad input file, 70 bug, 71 memory, 73 run directory, "
     "74 I/O,\n"
-    "75 stopped and resumable, 76 replicas differ, 77 a rank hung, 79 training diverged.\n";
+    "75 stopped and resumable, 76 replicas differ, 77 a rank hung, 79 training diverged.\n"
+    "mpirun's own: 1 after Ctrl-C or SIGTERM, 137 a rank was killed, 205 a host was lost. Restart on 75, 77, "
+    "137 and 205.\n";
 
 /* `lockstep help optimizer.adam`: a key of the configuration. */
 static int key_help(const char *path)
