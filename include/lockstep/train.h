@@ -23,7 +23,7 @@ typedef enum lk_rundir_state { LK_RUNDIR_NEW, LK_RUNDIR_UNFINISHED, LK_RUNDIR_FI
 /** Opens or makes DIR and takes its lock. LK_E_LOCKED: another job holds it (named), or it holds other files.
  */
 LK_API lk_status lk_rundir_open(const char *path, lk_rundir **out);
-/** Gives the lock back. */
+/** Gives the lock back; a directory that was made for a run which then wrote nothing is removed. */
 LK_API void            lk_rundir_close(lk_rundir **rundir);
 LK_API lk_rundir_state lk_rundir_get_state(const lk_rundir *rundir);
 LK_API const char     *lk_rundir_path(const lk_rundir *rundir);

@@ -1,5 +1,6 @@
 #include "train/lock.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -74,6 +76,15 @@ static void read_holder(const lk_lock *lock, char text[HOLDER_BYTES])
     snprintf(text, HOLDER_BYTES, "%.*s%s", (int)strcspn(lock->holder, ","), lock->holder, process);
 }
 
+/* A start that failed removes its lock and its directory while it holds the lock: who opened it before has a lock on nothing. */
+static bool is_there(const lk_lock *lock)
+{
+    struct stat open_one, named;
+    return fstat(lock->file, &open_one) != 0 || /* cannot tell */
+           (stat(lock->path, &named) == 0 && open_one.st_ino == named.st_ino &&
+            open_one.st_dev == named.st_dev);
+}
+
 /* *without: the file system has no locks. */
 static lk_status take_kernel_lock(lk_lock *lock, bool *without)
 {
@@ -82,7 +93,13 @@ static lk_status take_kernel_lock(lk_lock *lock, bool *without)
     *without = false;
     lock->file = open(lock->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (lock->file < 0) return lk_fail(LK_E_IO, "cannot open %s: %s", lock->path, lk_file_reason(errno));
-    if (fcntl(lock->file, F_SETLK, &whole) == 0) return LK_OK;
+    if (fcntl(lock->file, F_SETLK, &whole) == 0)
+        return is_there(lock)
+                   ? LK_OK
+                   : lk_fail(LK_E_LOCKED,
+                             "run directory %s has just been removed by another start, which failed; "
+                             "start again",
+                             lock->directory);
     if (errno == EACCES || errno == EAGAIN) {
         read_holder(lock, holder);
         return refuse(lock, holder);
@@ -235,20 +252,50 @@ lk_status lk_lock_held(lk_lock *lock)
         lock->directory, *lock->taken_by ? lock->taken_by : "another job", SILENT_SECONDS);
 }
 
+static void stop_beating(lk_lock *it)
+{
+    if (!it->running) return;
+    pthread_mutex_lock(&it->mutex);
+    it->leave = true;
+    pthread_cond_signal(&it->wake);
+    pthread_mutex_unlock(&it->mutex);
+    pthread_join(it->thread, NULL);
+    it->running = false;
+    if (!atomic_load(&it->lost)) (void)lk_file_remove(it->beat_path);
+}
+
 void lk_lock_release(lk_lock **lock)
 {
     lk_lock *it = *lock;
     if (!it) return;
-    if (it->running) {
-        pthread_mutex_lock(&it->mutex);
-        it->leave = true;
-        pthread_cond_signal(&it->wake);
-        pthread_mutex_unlock(&it->mutex);
-        pthread_join(it->thread, NULL);
-        if (!atomic_load(&it->lost)) (void)lk_file_remove(it->beat_path);
-    }
+    stop_beating(it);
     if (it->file >= 0) close(it->file);
     pthread_mutex_destroy(&it->mutex);
     pthread_cond_destroy(&it->wake);
     lk_free(lock);
+}
+
+static bool is_all_there_is(const lk_lock *lock)
+{
+    bool           alone = true;
+    struct dirent *entry;
+    DIR           *folder = opendir(lock->directory);
+    if (!folder) return false;
+    while ((entry = readdir(folder)))
+        alone &=
+            !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") || !strcmp(entry->d_name, ".lock");
+    closedir(folder);
+    return alone;
+}
+
+void lk_lock_withdraw(lk_lock **lock)
+{
+    lk_lock *it = *lock;
+    if (!it) return;
+    stop_beating(it);
+    if (!atomic_load(&it->lost) && is_all_there_is(it)) {
+        (void)lk_file_remove(it->path);
+        (void)rmdir(it->directory);
+    }
+    lk_lock_release(lock);
 }

@@ -20,5 +20,7 @@ lk_status lk_lock_sign(lk_lock *lock);
  * stood still. Then nothing must be written there any more. */
 lk_status lk_lock_held(lk_lock *lock);
 void      lk_lock_release(lk_lock **lock);
+/** The same, and DIR goes with it if it holds nothing else: for who made it and has written nothing. */
+void lk_lock_withdraw(lk_lock **lock);
 
 #endif

@@ -22,7 +22,8 @@ enum { CONFIG_LIMIT = 1 << 20 };
 struct lk_rundir {
     char           *path; /* owned */
     char            file[PATH_MAX];
-    lk_lock        *lock; /* owned */
+    lk_lock        *lock;  /* owned */
+    bool            blank; /* made by this process, which has written no more than the lock */
     lk_rundir_state state;
     char           *config;  /* owned, NULL in a new directory */
     char           *summary; /* owned */
@@ -106,6 +107,16 @@ done:
     return st;
 }
 
+/* Its parents stay where a start fails: other starts may rely on them by then. */
+static lk_status make(lk_rundir *rundir)
+{
+    struct stat info;
+    if (stat(rundir->path, &info) == 0) return LK_OK;
+    lk_status st = lk_make_folders(rundir->path);
+    rundir->blank = st == LK_OK;
+    return st;
+}
+
 lk_status lk_rundir_open(const char *path, lk_rundir **out)
 {
     lk_status  st = LK_OK;
@@ -115,7 +126,7 @@ lk_status lk_rundir_open(const char *path, lk_rundir **out)
              PATH_MAX - 64);
     LK_TRY(LK_ALLOC(1, &rundir));
     LK_TRY(lk_strdup(path, &rundir->path));
-    LK_TRY(lk_make_folders(path));
+    LK_TRY(make(rundir));
     LK_TRY(refuse_foreign(path));
     LK_TRY(lk_lock_take(path, &rundir->lock));
     LK_TRY(read_state(rundir));
@@ -133,6 +144,7 @@ void lk_rundir_close(lk_rundir **rundir)
     if (!*rundir) return;
     for (int i = 0; i < LK_RUN_LOGS; i++)
         if ((*rundir)->log[i]) fclose((*rundir)->log[i]);
+    if ((*rundir)->blank) lk_lock_withdraw(&(*rundir)->lock);
     lk_lock_release(&(*rundir)->lock);
     lk_free(&(*rundir)->path);
     lk_free(&(*rundir)->config);
@@ -144,6 +156,7 @@ lk_status lk_rundir_begin(lk_rundir *rundir, const char *config_text)
 {
     lk_status st = LK_OK;
     char      temporary[PATH_MAX];
+    rundir->blank = false;
     LK_TRY(lk_lock_sign(rundir->lock));
     LK_TRY(lk_make_folders(lk_rundir_file(rundir, "checkpoints")));
     snprintf(temporary, sizeof temporary, "%s", lk_rundir_file(rundir, ".config.new"));
