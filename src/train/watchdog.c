@@ -248,17 +248,25 @@ static void name_awaited(const lk_watchdog *w, char *text, size_t size)
                  lk_comm_host_name(w->comm, lk_comm_host_of(w->comm, awaited)));
 }
 
+/* "0.4" or "37": what is short has its tenths. */
+static const char *seconds_text(double seconds, char text[32])
+{
+    snprintf(text, 32, "%.*f", seconds < 9.95 ? 1 : 0, seconds);
+    return text;
+}
+
 static void describe(const lk_watchdog *w, int who, double quiet, char *text, size_t size)
 {
     const slot *s = &w->board[who >= 0 ? who : w->mine];
-    char        awaited[128], place[96];
+    char        awaited[128], place[96], age_text[32];
+    seconds_text(quiet, age_text);
     name_awaited(w, awaited, sizeof awaited);
     name_place(w, s, place, sizeof place);
     if (who >= 0)
-        snprintf(text, size, "rank %d on host %s %s: no progress for %.0f s %s", w->first_rank + who,
-                 host_name(w), stopped(w, who) ? "is stopped" : "is stuck", quiet, place);
+        snprintf(text, size, "rank %d on host %s %s: no progress for %s s %s", w->first_rank + who,
+                 host_name(w), stopped(w, who) ? "is stopped" : "is stuck", age_text, place);
     else
-        snprintf(text, size, "host %s waits for %s: no answer for %.0f s %s", host_name(w), awaited, quiet,
+        snprintf(text, size, "host %s waits for %s: no answer for %s s %s", host_name(w), awaited, age_text,
                  place);
 }
 
@@ -316,7 +324,7 @@ static void look_for_a_hang(lk_watchdog *w)
     if (!speaks(w)) return;
     describe(w, who, quiet, text, sizeof text);
     if (w->warned_of != who)
-        lk_log_rank("warning: %s; the job ends at %.0f s (%s%s)", text, timeout + grace,
+        lk_log_rank("warning: %s; the job ends at %g s (%s%s)", text, timeout + grace,
                     patient ? "ten times " : "", w->watch.set_by);
     w->warned_of = who;
     if (quiet < timeout + grace) return;

@@ -13,7 +13,7 @@ until_true $((timeout + 15)) nothing ours_left || fail "still there after $(sinc
 took=$(since "$began")
 at_least "$took" $timeout "the end"
 echo "both sides ended $took s after the cut"
-said() { grep -cE "^(lockstep: a rank hung|warning): host $1 waits for rank [0-9] on host h[0-2]: no answer for [0-9]+ s at step [0-9]+ in phase reduce" err; }
+said() { grep -cE "^(lockstep: a rank hung|warning): host $1 waits for rank [0-9] on host h[0-2]: no answer for [0-9.]+ s at step [0-9]+ in phase reduce" err; }
 [ "$(said h0)" = 2 ] || fail "h0: not a warning and an end: $(said h0) lines"
 [ "$(said h1)" = 2 ] || fail "h1: not a warning and an end: $(said h1) lines"
 grep -E '^lockstep: a rank hung: host h[01] waits for rank 3 on host h2' err || fail "h2 is not named"

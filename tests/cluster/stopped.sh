@@ -14,7 +14,7 @@ finish $((timeout + 15))
 exits 77
 no_orphans
 echo "rank 2 on h1 stopped: ended with $code after $(since "$began") s"
-grep -cE "^(lockstep: a rank hung|warning): rank 2 on host h1 is stopped: no progress for [0-9]+ s at step [0-9]+ in phase [a-z]+" err | grep -qx 2 ||
+grep -cE "^(lockstep: a rank hung|warning): rank 2 on host h1 is stopped: no progress for [0-9.]+ s at step [0-9]+ in phase [a-z]+" err | grep -qx 2 ||
     fail "not one warning and one end that name rank 2 on host h1"
 grep -E '^(lockstep: a rank|warning: (rank|host))' err | grep -v ' rank 2 on host h1' | grep -vE ' host h[02] waits for rank [12] on host h1' &&
     fail "somebody else is named"

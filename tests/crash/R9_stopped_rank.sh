@@ -23,7 +23,7 @@ for round in $(seq "${ROUNDS:-2}"); do
     no_orphans hung
     says "the job ends at $limit s"
     [ "$(grep -c 'no progress' err)" = 2 ] || fail "not one warning and one last word"
-    grep -qE "^lockstep: a rank hung: rank $victim on host .* is stopped: no progress for [0-9]+ s at step [0-9]+ in phase [a-z ]+\." err ||
+    grep -qE "^lockstep: a rank hung: rank $victim on host .* is stopped: no progress for [0-9.]+ s at step [0-9]+ in phase [a-z ]+\." err ||
         fail "the last word does not name rank $victim, host, step and phase"
     [ $warned -lt $((limit * 200 + 5000)) ] || fail "warned of only after $warned ms"
     [ $took -ge $((limit * 1000)) ] || fail "ended after $took ms, before hang_timeout"
