@@ -8,6 +8,7 @@
 
 #include "core/alloc.h"
 #include "core/log.h"
+#include "core/str.h"
 #include "data/csv.h"
 #include "data/npy.h"
 #include "data/set.h"
@@ -357,6 +358,32 @@ done:
     if (st != LK_OK) lk_data_close(&data);
     *out = data;
     return st;
+}
+
+void lk_data_miss_targets(const lk_data *data, char *text, size_t size)
+{
+    const lk_transform *t = data->transform;
+    bool                csv = data->files.n > 0 && ends_with(data->files.path[0], ".csv");
+    bool                columns = csv && t->n_targets == 1 && t->target[0].n_columns > 0;
+    lk_schema           schema;
+    lk_str              names;
+    int                 n = 0;
+    if (data->of_train) {
+        snprintf(text, size,
+                 "data.targets.%s has files of its own, which hold the samples of data.train and no others",
+                 data->of_train);
+        return;
+    }
+    lk_str_init(&names);
+    lk_schema_init(&schema, data->options);
+    for (int i = 0; columns && i < t->target[0].n_columns; i++, n++)
+        lk_str_printf(&names, "%s'%s'", n ? ", " : "", t->target[0].column[i]);
+    for (int i = 0; !columns && i < schema.n_targets; i++)
+        for (int k = 0; k < schema.target[i].n_datasets; k++, n++)
+            lk_str_printf(&names, "%s'%s'", n ? ", " : "", schema.target[i].datasets[k].path);
+    snprintf(text, size, "%s%s %s %s not there%s", columns ? "column" : "dataset", n == 1 ? "" : "s",
+             lk_str_text(&names), n == 1 ? "is" : "are", columns ? ", or cells of it are empty" : "");
+    lk_str_clear(&names);
 }
 
 lk_status lk_data_check_output(const char *input, const lk_data_options *options, const char *output)

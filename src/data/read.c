@@ -328,15 +328,3 @@ bool lk_data_has_targets(const lk_data *data, lk_split split)
 {
     return data->split[split].set && data->split[split].set->n_targets == data->transform->n_targets;
 }
-
-lk_status lk_data_need_targets(const lk_data *data, lk_split split)
-{
-    if (lk_data_has_targets(data, split)) return LK_OK;
-    if (!data->of_train)
-        return lk_fail(LK_E_DATA, "the data has no targets to compare with; predict needs none");
-    return lk_fail(
-        LK_E_DATA,
-        "the data has no targets to compare with: data.targets.%s has files of its own, which hold "
-        "the samples of data.train and no others; predict needs none",
-        data->of_train);
-}

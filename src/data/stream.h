@@ -112,8 +112,6 @@ int64_t             lk_data_n(const lk_data *data, lk_split split); /* samples; 
 const char *lk_data_greatest_label(const lk_data *data, int target);
 /** Whether the split has its targets: files given to predict may lack them. */
 bool lk_data_has_targets(const lk_data *data, lk_split split);
-/** LK_E_DATA says why it has none. */
-lk_status lk_data_need_targets(const lk_data *data, lk_split split);
 /** XXH3-128 in hex over names, sizes, shapes, types and sampled blocks of the files of a split. */
 void lk_data_fingerprint(const lk_data *data, lk_split split, char hex[33]);
 /** A line for the run header: "60000 samples of 28x28x1 u8 in 1 file (contiguous)". */
@@ -126,6 +124,9 @@ void lk_data_describe(const lk_data *data, lk_split split, char *line, size_t si
  *  lk_data_find. */
 lk_status lk_data_open_input(const char *input, bool targets, const lk_data_options *options,
                              const lk_transform *known, const lk_share *share, lk_data **out);
+
+/** Why such a source has no targets, for messages: "dataset 'y' is not there". */
+void lk_data_miss_targets(const lk_data *data, char *text, size_t size);
 
 /** LK_E_USAGE if `output`, a file to be written, is one of those that the same input is read from. Local. */
 lk_status lk_data_check_output(const char *input, const lk_data_options *options, const char *output);

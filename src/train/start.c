@@ -53,8 +53,16 @@ static lk_status from_root(lk_loop *l)
 {
     lk_status      st = LK_OK;
     lk_checkpoint *checkpoint = NULL;
+    char           why[512];
     LK_TRY(lk_checkpoint_open(l->request->from, &checkpoint));
-    LK_TRY(lk_state_load_model(l->run, checkpoint, lk_reduce_state(l->run->reduce)));
+    st = lk_state_load_model(l->run, checkpoint, lk_reduce_state(l->run->reduce));
+    if (st == LK_E_DATA) {
+        snprintf(why, sizeof why, "%s", lk_error_message());
+        st = lk_fail(st,
+                     "--from %s: %s. It takes the parameters of the same layers, by name and size: give the "
+                     "configuration the model that `lockstep inspect %s` shows, or leave --from out",
+                     l->request->from, why, l->request->from);
+    }
 done:
     lk_checkpoint_close(&checkpoint);
     return st;

@@ -127,13 +127,22 @@ done:
     return st;
 }
 
-static lk_status choose_split(const lk_run *run, const char *name, lk_split *split)
+/* `input`: what --data names, NULL if that is a split. */
+static lk_status choose_split(const lk_run *run, const char *input, const char *name, lk_split *split)
 {
     static const char *const names[LK_SPLITS] = {"train", "validation", "test"};
+    char                     why[512];
     *split = lk_data_n(run->data, LK_SPLIT_TEST) > 0 ? LK_SPLIT_TEST : LK_SPLIT_VALIDATION;
     for (int i = 0; name && i < LK_SPLITS; i++)
         if (!strcmp(name, names[i])) *split = (lk_split)i;
-    if (lk_data_n(run->data, *split) > 0) return lk_data_need_targets(run->data, *split);
+    if (lk_data_n(run->data, *split) > 0) {
+        if (lk_data_has_targets(run->data, *split)) return LK_OK;
+        lk_data_miss_targets(run->data, why, sizeof why);
+        return lk_fail(LK_E_DATA,
+                       "%s has no targets to compare with: %s. Name a file or group that "
+                       "holds inputs and targets, or use predict, which needs no targets",
+                       input ? input : names[*split], why);
+    }
     return lk_fail(LK_E_DATA, "the configuration has no %s split to evaluate; name data with --data",
                    names[*split]);
 }
@@ -161,7 +170,7 @@ lk_status lk_eval(lk_session *session, const lk_run_options *options, const lk_e
     LK_TRY(lk_watchdog_create(session->comm, lk_session_watch(session, options), &watchdog));
     LK_TRY(open_model(session, options, request->checkpoint, input, true, &checkpoint, &run));
     run->watchdog = watchdog;
-    st = choose_split(run, input ? NULL : request->data, &split);
+    st = choose_split(run, input, input ? NULL : request->data, &split);
     if (st == LK_OK) st = LK_ALLOC(run->n_columns, &sums);
     LK_TRY(lk_comm_agree(session->comm, st));
     LK_TRY(lk_evaluate(run, split, sums));
