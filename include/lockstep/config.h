@@ -46,7 +46,8 @@ LK_API lk_status lk_config_render(const lk_config *config, int origins, int abso
  * Compares two configurations key by key. *same_results: no key differs that can change a bit. Apart from that
  * are "train.epochs" and "train.steps", which set *other_length, and the folders of data files: moved data is
  * the same data where its fingerprint is. *difference: one line a differing key,
- * "optimizer.adam.learning_rate: 1e-3 -> 2e-3", "" if none; freed with free().
+ * "optimizer.adam.learning_rate: 1e-3 -> 2e-3", of those that make other results if there are any, else of all that
+ * differ; "" if none does. Freed with free().
  */
 LK_API lk_status lk_config_compare(const lk_config *before, const lk_config *after, int *same_results,
                                    int *other_length, char **difference);

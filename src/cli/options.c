@@ -9,7 +9,7 @@
 
 #include "cli.h"
 
-static char usage_message[1024];
+static char usage_message[4096];
 static int  usage_failed;
 
 lk_status cli_usage(const char *format, ...)

@@ -127,18 +127,25 @@ static entry *find_entry(const entries *list, const char *key)
     return NULL;
 }
 
+/* What became of two configurations; each text has a line a key. */
+typedef struct verdict {
+    bool   other_results, other_length;
+    lk_str barring; /* what makes other results */
+    lk_str allowed; /* the rest */
+} verdict;
+
 /* `before`, `after`: NULL where the key is not there. Files of the same names in other folders may be the same
  * data: their fingerprint tells, where they are opened. */
-static void note(const entry *before, const entry *after, int *same_results, int *other_length,
-                 lk_str *difference)
+static void note(const entry *before, const entry *after, verdict *v)
 {
     const entry *which = before ? before : after;
     bool         moved = before && after && !strcmp(before->names, after->names);
-    if (which->option->flags & LK_OPTION_LENGTH)
-        *other_length = 1;
-    else if (!(which->option->flags & LK_OPTION_FREE) && !moved)
-        *same_results = 0;
-    lk_str_printf(difference, "%s%s: %s -> %s", difference->size ? "\n" : "", which->key,
+    bool         length = (which->option->flags & LK_OPTION_LENGTH) != 0;
+    bool         bars = !length && !moved && !(which->option->flags & LK_OPTION_FREE);
+    lk_str      *out = bars ? &v->barring : &v->allowed;
+    v->other_length |= length;
+    v->other_results |= bars;
+    lk_str_printf(out, "%s%s: %s -> %s", out->size ? "\n" : "", which->key,
                   before ? before->value : "(not there)", after ? after->value : "(not there)");
 }
 
@@ -148,20 +155,26 @@ lk_status lk_compare_settings(const lk_setting *before, const char *base_before,
 {
     lk_pool pool = {0};
     entries a = {.base = base_before, .pool = &pool}, b = {.base = base_after, .pool = &pool};
-    *same_results = 1;
-    *other_length = 0;
+    verdict v = {0};
+    lk_str_init(&v.barring);
+    lk_str_init(&v.allowed);
     flatten(&a, "", before);
     flatten(&b, "", after);
     for (const entry *e = a.first; e; e = e->next) {
         entry *twin = find_entry(&b, e->key);
         if (twin) twin->met = true;
-        if (!twin || strcmp(twin->value, e->value) != 0)
-            note(e, twin, same_results, other_length, difference);
+        if (!twin || strcmp(twin->value, e->value) != 0) note(e, twin, &v);
     }
     for (const entry *e = b.first; e; e = e->next)
-        if (!e->met) note(NULL, e, same_results, other_length, difference);
-    lk_status st =
-        pool.failed ? lk_fail(LK_E_NOMEM, "out of memory while configurations were compared") : LK_OK;
+        if (!e->met) note(NULL, e, &v);
+    /* Next to a difference that bars the way, those that do not would only hide it. */
+    const lk_str *which = v.other_results ? &v.barring : &v.allowed;
+    bool          failed = pool.failed || v.barring.failed || v.allowed.failed;
+    *same_results = !v.other_results;
+    *other_length = v.other_length;
+    lk_str_append_bytes(difference, lk_str_text(which), which->size);
+    lk_str_clear(&v.barring);
+    lk_str_clear(&v.allowed);
     lk_pool_clear(&pool);
-    return st;
+    return failed ? lk_fail(LK_E_NOMEM, "out of memory while configurations were compared") : LK_OK;
 }

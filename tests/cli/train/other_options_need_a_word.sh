@@ -3,6 +3,10 @@ small
 lockstep train run.yaml
 exits 0
 before=$(hash_of runs/run)
+# What would be let through by itself is no part of the reason.
+lockstep train run.yaml --set optimizer.adam.learning_rate=0.1 --set log.every=1s --set checkpoint.every=20s --set train.epochs=4
+exits 2
+! grep -E "log.every|checkpoint.every|train.epochs" err || fail "names what is permitted"
 lockstep train run.yaml --set optimizer.adam.learning_rate=0.1
 exits 2
 says "learning_rate"
