@@ -15,6 +15,7 @@
 #include "core/alloc.h"
 #include "core/rng.h"
 #include "io/atomic.h"
+#include "io/output.h"
 #include "plot/plot.h"
 
 /* Of more than MANY_HOSTS a step takes seconds to replay: fewer replicates, of one step. */
@@ -346,6 +347,9 @@ lk_status lk_scaling_project(const lk_project_options *options, char **text)
     lk_str_init(&out);
     LK_TRY(LK_ALLOC(1, &it));
     it->options = options;
+    if (options->picture) LK_TRY(lk_output_apart(options->picture, "samples", options->fit));
+    if (options->picture && options->compute)
+        LK_TRY(lk_output_apart(options->picture, "samples", options->compute));
     LK_TRY(LK_ALLOC(MOST_HOSTS, &it->times));
     LK_TRY(lk_samples_read(options->fit, &it->fit));
     it->compute = it->fit;

@@ -6,6 +6,11 @@ head -1 fit.csv | grep -qx 'hosts,ranks,lanes,bytes,goodput_bytes_per_s,latency_
     fail "header $(head -1 fit.csv)"
 awk -F, 'NR > 1 && ($9 < $10 || $12 < $9 || $10 < 0.002) { print; exit 1 }' fit.csv ||
     fail "a step is not shorter than its computing, and that not shorter than 2 ms of backward"
+cp fit.csv kept.csv
+lockstep scaling project fit.csv --hosts 2 -o ./fit.csv
+exits 2
+says_once "-o ./fit.csv is the same file as the samples fit.csv"
+cmp fit.csv kept.csv || fail "the samples were lost"
 lockstep scaling project fit.csv --hosts 2,8 --bytes 2M --gbit 1,10 --title "a test" -o projected.svg
 exits 0
 answers_like '^# fitted to 2 runs: '
