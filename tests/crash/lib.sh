@@ -264,7 +264,7 @@ stopped_in() {
     no_orphans bin/lockstep
     who=${named:-"rank $victim on host .* is stopped: no progress"} grace=$((${named:+6} + 0))
     grep -qE "^warning: $who for .*; the job ends at $((limit + grace)) s \($set_by\)$" err || fail "rank $victim was not warned of"
-    grep -qE "^lockstep: a rank hung: $who for [0-9]+ s at $place\. Run the same command again$" err ||
+    grep -qE "^lockstep: a rank hung: $who for [0-9.]+ s at $place\. Run the same command again$" err ||
         fail "the last word does not name rank $victim, host and $place"
     [ $took -ge $((limit * 1000)) ] || fail "ended after $took ms, before $set_by"
     # The others first finish what is theirs alone.
