@@ -45,8 +45,10 @@ LK_API lk_status lk_data_import_npy(const char *x, const char *y, const lk_impor
 LK_API lk_status lk_data_info(const char *path, int json, char **text);
 
 /**
- * Per channel (the last axis): least, greatest, mean, deviation, values that are not finite; for lists of
- * integers the count of each value. In double, in a fixed order. The ranks of the session share the reading
+ * Of every dataset, and per channel: least, greatest, mean, deviation, values that are not finite; for lists of
+ * integers the count of each value. In the units that training sees: NetCDF's scale_factor and add_offset are
+ * applied, and its _FillValue is not finite. Channels are the places of the last axis of two, or of more where
+ * it is no longer than 16: a longer one is space. In double, in a fixed order. The ranks of the session share the reading
  * (NULL: this process alone); every rank gets *text. LK_E_DATA, with *text, where a dataset cannot be read.
  * Collective.
  */

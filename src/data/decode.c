@@ -386,9 +386,7 @@ static void scale_row(const lk_column *column, const lk_part *part, int64_t chan
     for (int64_t p = 0; p < points; p++)
         for (int64_t c = 0; c < mine; c++) {
             double *value = &out[p * channels + channel + c];
-            bool    missing = false;
-            for (int m = 0; m < part->missing.n; m++) missing |= *value == part->missing.value[m];
-            *value = missing ? (double)NAN : *value * part->scale + part->offset;
+            *value = lk_value_of(*value, part->scale, part->offset, &part->missing);
         }
 }
 

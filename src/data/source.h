@@ -15,6 +15,8 @@
 #ifndef LK_DATA_SOURCE_H
 #define LK_DATA_SOURCE_H
 
+#include <math.h>
+
 #include "data/blocks.h"
 #include "io/h5.h"
 #include "io/map.h"
@@ -65,6 +67,14 @@ typedef struct lk_missing {
     int    n;
     double value[LK_MISSING_MOST];
 } lk_missing;
+
+/** What a stored number means; NaN where it stands for nothing. */
+static inline double lk_value_of(double stored, double scale, double offset, const lk_missing *missing)
+{
+    bool none = false;
+    for (int i = 0; i < missing->n; i++) none |= stored == missing->value[i];
+    return none ? (double)NAN : stored * scale + offset;
+}
 
 /** One dataset of one file. */
 typedef struct lk_part {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "data/catalogue.h"
 #include "data/decode.h"
 #include "data/listing.h"
 
@@ -69,6 +70,8 @@ static int64_t unit_box(const cut *c, int64_t unit, int64_t *start, int64_t *cou
 
 typedef struct survey {
     lk_listing      listing;
+    lk_files        files;   /* the listing's, for who reads datasets as training does */
+    lk_handles      handles; /* of them */
     const lk_share *share;
     int             json, n_said, n_refused;
     char            refused[1024]; /* why the first dataset was that was */
@@ -148,6 +151,16 @@ done:
     return st;
 }
 
+static lk_status open_again(survey *s)
+{
+    lk_status st = LK_OK;
+    int       number;
+    LK_TRY(lk_files_add(&s->files, s->listing.file, &number));
+    LK_TRY(lk_handles_init(&s->handles, &s->files));
+done:
+    return st;
+}
+
 /* `also_groups`: groups are asked for too. */
 static lk_status run(const char *where, int json, const lk_share *share, const char *key, bool also_groups,
                      dataset_function *one, char **text)
@@ -158,6 +171,7 @@ static lk_status run(const char *where, int json, const lk_share *share, const c
     lk_str_init(&s.out);
     lk_str_init(&s.hashes);
     LK_TRY(lk_share_agree(s.share, lk_listing_open(where, &s.listing)));
+    LK_TRY(lk_share_agree(s.share, open_again(&s)));
     if (json) {
         lk_str_append(&s.out, "{\"file\": ");
         lk_str_append_json(&s.out, s.listing.file);
@@ -171,13 +185,16 @@ static lk_status run(const char *where, int json, const lk_share *share, const c
 done:
     lk_str_clear(&s.out);
     lk_str_clear(&s.hashes);
+    lk_handles_clear(&s.handles);
+    lk_files_clear(&s.files);
     lk_listing_close(&s.listing);
     return st;
 }
 
 /* ---- stats ---- */
 
-enum { MOST_CHANNELS = 4096, MOST_SHOWN = 32, MOST_COUNTED = 256 };
+/* FEW_CHANNELS: a longer last axis of three or more is space, as a rule, and a row each of its places says nothing. */
+enum { MOST_CHANNELS = 4096, FEW_CHANNELS = 16, MOST_SHOWN = 32, MOST_COUNTED = 256 };
 
 /* Of one channel. Doubles alone, so that a row of results is an array of them. */
 typedef struct moments {
@@ -187,6 +204,7 @@ typedef struct moments {
 enum { MOMENTS = sizeof(moments) / sizeof(double) };
 
 typedef struct tally {
+    lk_facts facts;
     int64_t  channels;
     moments *channel;              /* owned */
     double   counts[MOST_COUNTED]; /* of the values 0, 1, 2 ... of a list of integers */
@@ -229,6 +247,13 @@ static void measure(const double *values, int64_t n, int64_t channels, moments *
     }
 }
 
+/* What training sees of stored numbers; what is missing becomes NaN. */
+static void stored_to_values(const lk_facts *facts, double *values, int64_t n)
+{
+    for (int64_t i = 0; facts->scaled && i < n; i++)
+        values[i] = lk_value_of(values[i], facts->scale, facts->offset, &facts->missing);
+}
+
 typedef struct measuring {
     double *values; /* owned */
     tally  *tally;
@@ -242,9 +267,11 @@ static lk_status stats_unit(survey *s, const char *path, const cut *c, int64_t u
     double    *counts = row + m->tally->channels * MOMENTS, *others = counts + MOST_COUNTED;
     lk_status  st = lk_h5_read(s->listing.h5, path, start, count, LK_H5_F64, m->values);
     if (st != LK_OK) return st;
+    stored_to_values(&m->tally->facts, m->values, n);
     measure(m->values, n, m->tally->channels, mine);
     memset(counts, 0, (MOST_COUNTED + 1) * sizeof *counts);
     for (int64_t i = 0; m->tally->counted && i < n; i++) {
+        if (!isfinite(m->values[i])) continue;
         bool small = m->values[i] >= 0 && m->values[i] < MOST_COUNTED;
         ++*(small ? &counts[(int)m->values[i]] : others);
     }
@@ -266,12 +293,32 @@ static double deviation(const moments *m)
     return m->n > 0 ? sqrt(m->square / m->n) : 0;
 }
 
-static void show_channel(const char *label, const moments *m, lk_str *out)
+static void show_channel(const char *label, const tally *t, const moments *m, lk_str *out)
 {
-    lk_str_printf(out, "    %-14s %12.6g %12.6g %12.6g %12.6g", label, m->least, m->greatest, m->mean,
-                  deviation(m));
-    if (m->missing > 0) lk_str_printf(out, "  %.0f not finite", m->missing);
+    if (m->n > 0)
+        lk_str_printf(out, "    %-14s %12.6g %12.6g %12.6g %12.6g", label, m->least, m->greatest, m->mean,
+                      deviation(m));
+    else
+        lk_str_printf(out, "    %-14s %12s %12s %12s %12s", label, "-", "-", "-", "-");
+    if (m->missing > 0)
+        lk_str_printf(out, t->facts.missing.n ? "  %.0f not finite or fill value" : "  %.0f not finite",
+                      m->missing);
     lk_str_append(out, "\n");
+}
+
+/* Channels merged in their order: of all values. */
+static moments of_all(const tally *t)
+{
+    moments all = t->channel[0];
+    for (int64_t c = 1; c < t->channels; c++) merge_moments(&all, &t->channel[c]);
+    return all;
+}
+
+static void show_units(const lk_facts *facts, lk_str *out)
+{
+    if (facts->scale != 1 || facts->offset != 0)
+        lk_str_printf(out, ", value = stored * %.9g + %.9g", facts->scale, facts->offset);
+    if (facts->missing.n) lk_str_printf(out, ", fill value %.9g", facts->missing.value[0]);
 }
 
 static int n_counts(const tally *t)
@@ -281,18 +328,21 @@ static int n_counts(const tally *t)
     return n;
 }
 
-static void show_tally(const char *path, const lk_h5_info *info, const tally *t, lk_str *out)
+static void show_tally(const char *path, const tally *t, lk_str *out)
 {
+    const lk_h5_info *info = &t->facts.info;
+    moments           all = of_all(t);
     lk_str_printf(out, "  %s  ", path);
     lk_put_sizes(info, "x", out);
-    lk_str_printf(out, "\n    %-14s %12s %12s %12s %12s\n", t->channels > 1 ? "channel" : "", "least",
-                  "greatest", "mean", "deviation");
-    for (int64_t c = 0; c < t->channels && c < MOST_SHOWN; c++) {
-        lk_str label;
-        lk_str_init(&label);
-        lk_str_printf(&label, "%lld", (long long)c);
-        show_channel(t->channels > 1 ? lk_str_text(&label) : "all", &t->channel[c], out);
-        lk_str_clear(&label);
+    show_units(&t->facts, out);
+    /* Three axes may be samples, length and channels, or samples, height and width. */
+    const char *of = t->channels == 1 ? "" : info->n_axes == 3 ? "last axis" : "channel";
+    lk_str_printf(out, "\n    %-14s %12s %12s %12s %12s\n", of, "least", "greatest", "mean", "deviation");
+    show_channel("all", t, &all, out);
+    for (int64_t c = 0; t->channels > 1 && c < t->channels && c < MOST_SHOWN; c++) {
+        char label[24];
+        snprintf(label, sizeof label, "%lld", (long long)c);
+        show_channel(label, t, &t->channel[c], out);
     }
     if (t->channels > MOST_SHOWN)
         lk_str_printf(out, "    ... %lld more channels\n", (long long)(t->channels - MOST_SHOWN));
@@ -309,21 +359,33 @@ static void put_number(const char *name, double value, lk_str *out)
         lk_str_printf(out, ", \"%s\": null", name);
 }
 
-static void show_tally_json(const char *path, const lk_h5_info *info, const tally *t, lk_str *out)
+static void put_moments(const moments *m, lk_str *out)
 {
+    lk_str_printf(out, "{\"values\": %.0f, \"not_finite\": %.0f", m->n, m->missing);
+    put_number("least", m->n > 0 ? m->least : (double)NAN, out);
+    put_number("greatest", m->n > 0 ? m->greatest : (double)NAN, out);
+    put_number("mean", m->n > 0 ? m->mean : (double)NAN, out);
+    put_number("deviation", m->n > 0 ? deviation(m) : (double)NAN, out);
+    lk_str_append(out, "}");
+}
+
+static void show_tally_json(const char *path, const tally *t, lk_str *out)
+{
+    moments all = of_all(t);
     lk_str_append(out, "{\"path\": ");
     lk_str_append_json(out, path);
     lk_str_append(out, ", \"shape\": [");
-    lk_put_sizes(info, ", ", out);
-    lk_str_append(out, "], \"channels\": [");
+    lk_put_sizes(&t->facts.info, ", ", out);
+    lk_str_append(out, "]");
+    put_number("scale_factor", t->facts.scale, out);
+    put_number("add_offset", t->facts.offset, out);
+    put_number("fill_value", t->facts.missing.n ? t->facts.missing.value[0] : (double)NAN, out);
+    lk_str_append(out, ", \"all\": ");
+    put_moments(&all, out);
+    lk_str_append(out, ", \"channels\": [");
     for (int64_t c = 0; c < t->channels; c++) {
-        const moments *m = &t->channel[c];
-        lk_str_printf(out, "%s{\"values\": %.0f, \"not_finite\": %.0f", c ? ", " : "", m->n, m->missing);
-        put_number("least", m->n > 0 ? m->least : (double)NAN, out);
-        put_number("greatest", m->n > 0 ? m->greatest : (double)NAN, out);
-        put_number("mean", m->n > 0 ? m->mean : (double)NAN, out);
-        put_number("deviation", m->n > 0 ? deviation(m) : (double)NAN, out);
-        lk_str_append(out, "}");
+        lk_str_append(out, c ? ", " : "");
+        put_moments(&t->channel[c], out);
     }
     lk_str_append(out, "]");
     int n = n_counts(t);
@@ -337,9 +399,10 @@ static lk_status prepare_stats(const cut *c, tally *t, measuring *m)
     const lk_h5_info *info = c->info;
     int               last = info->n_axes - 1;
     /* The last axis is the channels' where each unit has it whole. */
-    if (c->axis < last && info->axis[last] <= MOST_CHANNELS && info->axis[last] > 0)
+    if (c->axis < last && info->axis[last] <= (last > 1 ? FEW_CHANNELS : MOST_CHANNELS) &&
+        info->axis[last] > 0)
         t->channels = info->axis[last];
-    t->counted = last == 0 && info->type <= LK_H5_U64;
+    t->counted = last == 0 && info->type <= LK_H5_U64 && t->facts.scale == 1 && t->facts.offset == 0;
     LK_TRY(LK_ALLOC(t->channels, &t->channel));
     LK_TRY(LK_ALLOC(c->most, &m->values));
 done:
@@ -354,20 +417,21 @@ static lk_status stats_of(survey *s, const char *path)
     measuring  m = {.tally = &t};
     bool       found;
     LK_TRY(all_found(s, lk_h5_stat(s->listing.h5, path, &info), &found));
+    if (found && (info.type == LK_H5_STRING || info.n_axes == 0)) return LK_OK;
+    if (found) LK_TRY(all_found(s, lk_facts_read(&s->handles, 0, path, &t.facts), &found));
     if (!found) {
         refuse(s, path);
         return LK_OK;
     }
-    if (info.type == LK_H5_STRING || info.n_axes == 0) return LK_OK;
     cut c = make_cut(&info);
     LK_TRY(lk_share_agree(s->share, prepare_stats(&c, &t, &m)));
     LK_TRY(each_unit(s, path, &c, (int)t.channels * MOMENTS + MOST_COUNTED + 1, &m, stats_unit, stats_merge,
                      &t));
     if (s->json) {
         lk_str_append(&s->out, s->n_said++ ? ",\n  " : "\n  ");
-        show_tally_json(path, &info, &t, &s->out);
+        show_tally_json(path, &t, &s->out);
     } else {
-        show_tally(path, &info, &t, &s->out);
+        show_tally(path, &t, &s->out);
     }
 done:
     lk_free(&t.channel);

@@ -69,10 +69,64 @@ static void statistics_are_those_of_two_passes(void **state)
         assert_true(json_number_value(json_object_get(m, "greatest")) == greatest);
         assert_true(json_number_value(json_object_get(m, "values")) == ROWS);
     }
+    assert_true(json_number_value(json_object_get(json_object_get(x, "all"), "values")) == ROWS * CHANNELS);
     json_t *counts = json_object_get(json_array_get(json_object_get(object, "datasets"), 1), "counts");
     assert_int_equal(json_array_size(counts), 3);
     for (size_t i = 0; i < 3; i++) assert_true(json_number_value(json_array_get(counts, i)) == ROWS / 3);
     json_decref(object);
+    unlink(name);
+}
+
+static double number_of(json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
+/* What NetCDF stores for 3 times, 4 latitudes and 20 longitudes is surveyed in the units that training sees, and as one field. */
+static void packed_values_are_surveyed_as_training_sees_them(void **state)
+{
+    enum { TIMES = 3, PLACES = 80 };
+    int16_t stored[TIMES * PLACES];
+    int32_t labels[6] = {1, 1, -1, 2, 1, -1};
+    int64_t shape[3] = {TIMES, 4, 20}, six[1] = {6};
+    double  scale = 0.5, offset = 273, fill = -32768, no_label = -1, mean = 0, square = 0;
+    char   *text;
+    lk_h5  *file;
+    (void)state;
+    for (int i = 0; i < TIMES * PLACES; i++) stored[i] = (int16_t)(i % 2 ? i : -32768);
+    for (int i = 1; i < TIMES * PLACES; i += 2) mean += (0.5 * i + 273) / (TIMES * PLACES / 2);
+    for (int i = 1; i < TIMES * PLACES; i += 2) square += pow(0.5 * i + 273 - mean, 2) / (TIMES * PLACES / 2);
+    snprintf(name, sizeof name, "survey_%d.h5", (int)getpid());
+    assert_ok(lk_h5_create(name, &file));
+    assert_ok(lk_h5_write(file, "/t2m", LK_H5_I16, 3, shape, stored));
+    assert_ok(lk_h5_put_doubles(file, "/t2m", "scale_factor", &scale, 1));
+    assert_ok(lk_h5_put_doubles(file, "/t2m", "add_offset", &offset, 1));
+    assert_ok(lk_h5_put_doubles(file, "/t2m", "_FillValue", &fill, 1));
+    assert_ok(lk_h5_write(file, "/y", LK_H5_I32, 1, six, labels));
+    assert_ok(lk_h5_put_doubles(file, "/y", "_FillValue", &no_label, 1));
+    assert_ok(lk_h5_close(&file));
+    assert_ok(lk_survey_stats(name, 1, NULL, &text));
+    json_t *object = parsed(text), *datasets = json_object_get(object, "datasets");
+    json_t *t2m = json_array_get(datasets, 0), *y = json_array_get(datasets, 1);
+    json_t *channels = json_object_get(t2m, "channels"), *m = json_array_get(channels, 0);
+    assert_int_equal(json_array_size(channels), 1); /* 20 longitudes are no channels */
+    assert_true(json_equal(m, json_object_get(t2m, "all")));
+    assert_true(number_of(m, "values") == TIMES * PLACES / 2);
+    assert_true(number_of(m, "not_finite") == TIMES * PLACES / 2);
+    assert_true(number_of(m, "least") == 273.5 && number_of(m, "greatest") == 392.5);
+    assert_true(fabs(number_of(m, "mean") - mean) < 1e-9);
+    assert_true(fabs(number_of(m, "deviation") - sqrt(square)) < 1e-9);
+    assert_true(number_of(t2m, "scale_factor") == 0.5 && number_of(t2m, "fill_value") == -32768);
+    json_t *counts =
+        json_object_get(y, "counts"); /* what is missing is no label, and the others are counted */
+    assert_int_equal(json_array_size(counts), 3);
+    assert_true(json_number_value(json_array_get(counts, 1)) == 3);
+    assert_true(number_of(json_object_get(y, "all"), "least") == 1);
+    json_decref(object);
+    assert_ok(lk_survey_stats(name, 0, NULL, &text));
+    assert_non_null(strstr(text, "stored * 0.5 + 273, fill value -32768"));
+    assert_non_null(strstr(text, "120 not finite or fill value"));
+    free(text);
     unlink(name);
 }
 
@@ -140,6 +194,7 @@ static void a_cut_file_is_no_survey(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(statistics_are_those_of_two_passes),
+                                       cmocka_unit_test(packed_values_are_surveyed_as_training_sees_them),
                                        cmocka_unit_test(packing_does_not_change_a_hash_and_a_bit_does),
                                        cmocka_unit_test(a_cut_file_is_no_survey)};
     return cmocka_run_group_tests(tests, NULL, NULL);
