@@ -144,6 +144,24 @@ lk_status lk_atomic_write(const char *path, const char *temporary, const void *b
     return lk_atomic_write_watched(path, temporary, bytes, size, NULL);
 }
 
+lk_status lk_atomic_show(const char *path, const char *temporary, const void *bytes, size_t size)
+{
+    lk_status   st = LK_OK;
+    const char *at = bytes;
+    int         file = open_patiently(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
+    if (file < 0) return fail(temporary, "open", errno);
+    while (size > 0 && st == LK_OK) {
+        ssize_t n = lk_io.write(file, at, size);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) st = fail(temporary, "write", n == 0 ? ENOSPC : errno);
+        if (n > 0) at += n, size -= (size_t)n;
+    }
+    if (lk_io.close(file) != 0 && st == LK_OK) st = fail(temporary, "close", errno);
+    if (st == LK_OK && lk_io.rename(temporary, path) != 0) st = fail(path, "rename", errno);
+    if (st != LK_OK) lk_io.unlink(temporary);
+    return st;
+}
+
 lk_status lk_file_remove(const char *path)
 {
     if (lk_io.unlink(path) == 0 || errno == ENOENT) return LK_OK;

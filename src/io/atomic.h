@@ -23,6 +23,10 @@ lk_status lk_atomic_write(const char *path, const char *temporary, const void *b
 lk_status lk_atomic_write_watched(const char *path, const char *temporary, const void *bytes, size_t size,
                                   lk_moved *moved);
 
+/** The same for what others look at now and nobody needs after a loss of power, which may leave it empty: no disk is waited
+ * for. Local. */
+lk_status lk_atomic_show(const char *path, const char *temporary, const void *bytes, size_t size);
+
 /** What an error number means for a file, with a plain word for what users meet: "No space left on device
  * (disk full)". Valid until the thread's next call. */
 const char *lk_file_reason(int error);

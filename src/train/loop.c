@@ -107,6 +107,7 @@ static lk_status save(lk_loop *l, bool best, bool last)
         st = made == LK_OK ? lk_saver_put(l->saver, &image, l->run->progress.step, best) : made;
         if (st == LK_OK && last) st = lk_saver_wait(l->saver);
         l->last_checkpoint = lk_clock_seconds();
+        if (st == LK_OK) lk_loop_show_step(l);
     }
     st = lk_comm_agree(l->run->comm, st);
 done:
@@ -217,6 +218,7 @@ static lk_status end_epoch(lk_loop *l)
     lk_run *run = l->run;
     lk_run_scores(run, run->epoch_sums, &l->train);
     lk_status st = lk_loop_say_epoch(l);
+    if (lk_loop_is_root(l)) lk_loop_show_step(l);
     memset(run->epoch_sums, 0, (size_t)run->n_columns * sizeof *run->epoch_sums);
     l->epoch_started = lk_clock_seconds();
     l->epoch_started_step = run->progress.step;

@@ -20,7 +20,7 @@ typedef struct lk_loop {
     bool                    evaluated;                                   /* at the step just done */
     int64_t                 evaluate_steps, checkpoint_steps, log_steps; /* 0: by the clock or never */
     double                  launched;                                    /* --max-time counts from here */
-    double                  started, last_checkpoint, last_log, last_live;
+    double                  started, last_checkpoint, last_log, last_live, last_status;
     int64_t                 started_step;
     double                  epoch_started;
     int64_t                 epoch_started_step;
@@ -62,6 +62,9 @@ lk_status lk_loop_say_start(lk_loop *l, bool resumed, const lk_str *findings);
 /** The live line or the line of log.every, where it is due; the line of an epoch. */
 void      lk_loop_say_progress(lk_loop *l, double loss);
 lk_status lk_loop_say_epoch(lk_loop *l);
+/** status.json has this step, unless it is younger than a second. It is there for who watches the run: that it cannot be
+ * written is no reason to end one. Root. */
+void lk_loop_show_step(lk_loop *l);
 /** An evaluation, to history, metrics.jsonl and metrics.csv; `validation` may be NULL. Root. */
 lk_status lk_loop_record(lk_loop *l, const lk_scores *validation);
 

@@ -1,16 +1,19 @@
 /* What a run says: its header, progress, epochs and evaluations. */
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "io/atomic.h"
 #include "train/loop.h"
 #include "train/report.h"
 #include "train/rundir.h"
 
 /* Epoch lines of one run, so that a log stays below 100 KB for 10,000 steps even where an epoch is one step. */
 enum { EPOCH_LINES_MOST = 500, LIVE_INTERVAL_MS = 200 };
+static const double STATUS_SECONDS = 1;
 
 lk_status lk_loop_say(lk_loop *l, const lk_str *whole, lk_say_as as)
 {
@@ -62,6 +65,21 @@ void lk_loop_say_progress(lk_loop *l, double loss)
                 samples_per_second(l, l->started_step, l->started), eta);
     if (live) l->last_live = now;
     if (line) l->last_log = now;
+    lk_loop_show_step(l);
+}
+
+/* As lk_rundir_set_status writes it, but no step waits for a disk. */
+void lk_loop_show_step(lk_loop *l)
+{
+    double now = lk_clock_seconds();
+    char   temporary[PATH_MAX], text[128];
+    if (now - l->last_status < STATUS_SECONDS || lk_rundir_held(l->request->rundir) != LK_OK) return;
+    l->last_status = now;
+    int n =
+        snprintf(text, sizeof text, "{\n \"state\": \"running\",\n \"step\": %lld,\n \"summary\": \"\"\n}",
+                 (long long)l->run->progress.step);
+    snprintf(temporary, sizeof temporary, "%s", lk_rundir_file(l->request->rundir, ".status.new"));
+    (void)lk_atomic_show(lk_rundir_file(l->request->rundir, "status.json"), temporary, text, (size_t)n);
 }
 
 lk_status lk_loop_record(lk_loop *l, const lk_scores *validation)

@@ -155,7 +155,7 @@ lk_status lk_loop_start(lk_loop *l, bool *resumed)
     /* After the parameters have gone to all hosts: it shows over which network. */
     LK_TRY(lk_place_findings(run->comm, &findings, NULL));
     LK_TRY(lk_comm_agree(run->comm, lk_loop_is_root(l) ? lk_loop_say_start(l, *resumed, &findings) : LK_OK));
-    l->started = l->epoch_started = l->last_log = l->last_checkpoint = lk_clock_seconds();
+    l->started = l->epoch_started = l->last_log = l->last_checkpoint = l->last_status = lk_clock_seconds();
     l->started_step = l->epoch_started_step = run->progress.step;
 done:
     lk_str_clear(&findings);

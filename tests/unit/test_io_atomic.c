@@ -234,6 +234,28 @@ static void folder_without_fsync_is_fine(void **state)
     expect_content(NEW);
 }
 
+static int no_fsync(int file)
+{
+    (void)file;
+    fail_msg("a disk is waited for");
+    return -1;
+}
+
+/* What is shown is whole as well, but no disk is waited for. */
+static void what_is_shown_waits_for_no_disk(void **state)
+{
+    (void)state;
+    lk_io.fsync = no_fsync;
+    lk_io.write = write_in_crumbs;
+    assert_ok(lk_atomic_show(target, temporary, NEW, NEW_BYTES));
+    expect_content(NEW);
+    lk_io.write = write_then_fail;
+    fail_error = ENOSPC;
+    assert_status(lk_atomic_show(target, temporary, OLD, strlen(OLD)), LK_E_IO);
+    assert_non_null(strstr(lk_error_message(), "disk full"));
+    expect_content(NEW);
+}
+
 static void a_planted_link_is_not_followed(void **state)
 {
     char victim[96], back[64];
@@ -312,6 +334,7 @@ int main(void)
                                        CASE(folder_cannot_be_synced),
                                        CASE(folder_cannot_be_opened),
                                        CASE(folder_without_fsync_is_fine),
+                                       CASE(what_is_shown_waits_for_no_disk),
                                        CASE(a_planted_link_is_not_followed),
                                        CASE(an_empty_file),
                                        CASE(reading_refuses_what_is_no_file),
