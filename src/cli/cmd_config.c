@@ -15,7 +15,9 @@ static lk_status with_config(const char *verb, const cli_line *line, char **text
     if (st == LK_OK && !strcmp(verb, "render"))
         st = lk_config_render(config, 1, 0, text);
     else if (st == LK_OK && lk_launcher_rank() == 0)
-        printf("%s: no mistake found\n", line->operands[1]);
+        printf(
+            "%s: no mistake found in its text; lockstep doctor %s looks at its data and at the launch too\n",
+            line->operands[1], line->operands[1]);
     lk_config_destroy(&config);
     return st;
 }

@@ -38,7 +38,8 @@ launch=(mpirun)
 # Open MPI's mpirun asks so seldom whether other nodes are still there that a lost one may cost a quarter of an hour: here 20 s.
 export OMPI_MCA_oob_tcp_keepalive_time=10 OMPI_MCA_oob_tcp_keepalive_intvl=2 OMPI_MCA_oob_tcp_keepalive_probes=5
 
-# If it does not start as it should: this looks at cores, binding, shared memory and the links between nodes.
+# Before the first start, and if one does not go as it should: this looks at the data and all else that training begins with,
+# at cores, binding, shared memory and the links between nodes. What is wrong are lines that begin with `trouble`.
 # "${launch[@]}" "$lockstep" doctor "$config"
 
 if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ] && [ -e "$run/STOP" ]; then

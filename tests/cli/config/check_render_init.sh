@@ -2,6 +2,14 @@
 small
 lockstep config check run.yaml
 exits 0
+answers "lockstep doctor run.yaml"
+# What a check of the text cannot see, doctor does.
+sed 's|data.h5:/test|not_there.h5:/test|' run.yaml >gone.yaml
+lockstep config check gone.yaml
+exits 0
+lockstep doctor gone.yaml
+exits 0
+answers_like '^trouble +train would not start: .*not_there.h5'
 lockstep config render run.yaml
 exits 0
 cp out rendered.yaml
