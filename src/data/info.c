@@ -128,14 +128,45 @@ done:
     return st;
 }
 
+typedef struct link_list {
+    lk_str *out;
+    int     json, n;
+} link_list;
+
+static lk_status put_link(void *context, const char *path, const char *what)
+{
+    link_list *l = context;
+    bool       first = l->n++ == 0;
+    if (!l->json) {
+        lk_str_printf(l->out, "  %-28s %s\n", path, what);
+        return LK_OK;
+    }
+    lk_str_append(l->out, !first ? ",\n  {\"path\": " : "\n  {\"path\": ");
+    lk_str_append_json(l->out, path);
+    lk_str_append(l->out, ", \"is\": ");
+    lk_str_append_json(l->out, what);
+    lk_str_append(l->out, "}");
+    return LK_OK;
+}
+
+/* None is followed here; a configuration may name a soft one. */
+static lk_status list_links(const lk_listing *listing, link_list *links)
+{
+    lk_status st = LK_OK;
+    for (int i = 0; i < listing->n && st == LK_OK; i++)
+        if (listing->is_group[i]) st = lk_h5_each_link(listing->h5, listing->path[i], put_link, links);
+    return st;
+}
+
 lk_status lk_data_info(const char *where, int json, char **text)
 {
     lk_status  st = LK_OK;
     lk_listing listing = {0};
     lk_str     out;
+    link_list  links = {&out, json, 0};
     *text = NULL;
     lk_str_init(&out);
-    LK_TRY(lk_listing_open(where, &listing));
+    LK_TRY(lk_listing_open(where, true, &listing));
     if (json) {
         lk_str_append(&out, "{\"file\": ");
         lk_str_append_json(&out, listing.file);
@@ -144,6 +175,10 @@ lk_status lk_data_info(const char *where, int json, char **text)
         lk_str_printf(&out, "%s\n", where);
     }
     LK_TRY(list_datasets(&listing, json, &out));
+    if (json) lk_str_append(&out, "\n], \"links\": [");
+    LK_TRY(list_links(&listing, &links));
+    LK_CHECK(listing.n_datasets || links.n, LK_E_DATA, "%s: %s holds no dataset", listing.file,
+             listing.group);
     if (json) lk_str_append(&out, "\n]}\n");
     for (int i = 0; !json && i < listing.n; i++)
         if (listing.is_group[i]) {

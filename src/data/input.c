@@ -33,7 +33,7 @@ static lk_status name_dataset(lk_data *data, lk_handles *handles)
     const char *file = places->n ? handles->files->path[places->number[0]] : "";
     if (!*group) goto done;
     LK_TRY(lk_handles_h5(handles, places->number[0], &h5));
-    LK_CHECK(lk_h5_exists(h5, group), LK_E_DATA, "%s: there is no %s", file, group);
+    if (!lk_h5_exists(h5, group)) LK_TRY(lk_h5_missing(h5, group));
     if (lk_h5_is_group(h5, group)) goto done;
     LK_CHECK(data->schema.n_inputs == 1 && data->schema.input[0].n_datasets == 1, LK_E_CONFIG,
              "%s: %s is a dataset, but the model takes %d inputs; name a group that holds them", file, group,

@@ -37,7 +37,7 @@ done:
     return st;
 }
 
-lk_status lk_listing_open(const char *text, lk_listing *listing)
+lk_status lk_listing_open(const char *text, bool empty, lk_listing *listing)
 {
     lk_status   st = LK_OK;
     const char *colon = strstr(text, ":/");
@@ -49,10 +49,10 @@ lk_status lk_listing_open(const char *text, lk_listing *listing)
     snprintf(listing->group, sizeof listing->group, "%s", colon ? colon + 1 : "/");
     for (size_t k = strlen(listing->group); k > 1 && listing->group[k - 1] == '/';) listing->group[--k] = 0;
     LK_TRY(lk_h5_open(listing->file, &listing->h5));
-    LK_CHECK(lk_h5_exists(listing->h5, listing->group), LK_E_DATA, "%s: there is no %s", listing->file,
-             listing->group);
     LK_TRY(lk_h5_walk(listing->h5, listing->group, take_object, listing));
-    LK_CHECK(listing->n_datasets, LK_E_DATA, "%s: %s holds no dataset", listing->file, listing->group);
+    if (listing->n == 0) LK_TRY(lk_h5_missing(listing->h5, listing->group));
+    LK_CHECK(listing->n_datasets || empty, LK_E_DATA, "%s: %s holds no dataset", listing->file,
+             listing->group);
 done:
     if (st != LK_OK) lk_listing_close(listing);
     return st;

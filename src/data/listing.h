@@ -15,8 +15,8 @@ typedef struct lk_listing {
     int    n, capacity, n_datasets;
 } lk_listing;
 
-/** LK_E_DATA if there is no dataset. */
-lk_status lk_listing_open(const char *text, lk_listing *listing);
+/** `empty`: no dataset is fine; else LK_E_DATA. */
+lk_status lk_listing_open(const char *text, bool empty, lk_listing *listing);
 void      lk_listing_close(lk_listing *listing);
 
 /** "28x28x1", or with another word between; "scalar" where there are no axes and `between` is "x". */

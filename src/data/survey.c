@@ -170,7 +170,7 @@ static lk_status run(const char *where, int json, const lk_share *share, const c
     *text = NULL;
     lk_str_init(&s.out);
     lk_str_init(&s.hashes);
-    LK_TRY(lk_share_agree(s.share, lk_listing_open(where, &s.listing)));
+    LK_TRY(lk_share_agree(s.share, lk_listing_open(where, false, &s.listing)));
     LK_TRY(lk_share_agree(s.share, open_again(&s)));
     if (json) {
         lk_str_append(&s.out, "{\"file\": ");

@@ -451,9 +451,110 @@ bool lk_h5_is_group(lk_h5 *file, const char *path)
     return yes;
 }
 
-/* ---- walking ---- */
+/* ---- links ---- */
 
-enum { WALK_DEPTH = 32, WALK_OBJECTS = 100000, WALK_PATH = 1024 };
+enum { LINK_TEXT = 1024, WALK_DEPTH = 32, WALK_OBJECTS = 100000, WALK_PATH = 1024 };
+
+/* What a link says of itself. Names may hold anything: what would move a cursor is left out. */
+static void describe_link(hid_t where, const char *name, H5L_type_t type, char text[LINK_TEXT])
+{
+    char        value[2048] = "";
+    const char *file = "", *object = "";
+    unsigned    flags = 0;
+    bool        has = H5Lget_val(where, name, value, sizeof value - 1, H5P_DEFAULT) >= 0;
+    if (type == H5L_TYPE_SOFT)
+        snprintf(text, LINK_TEXT, "soft link to %.500s", value);
+    else if (type == H5L_TYPE_EXTERNAL && has &&
+             H5Lunpack_elink_val(value, sizeof value, &flags, &file, &object) >= 0)
+        snprintf(text, LINK_TEXT, "external link to %.400s of %.500s", object, file);
+    else
+        snprintf(text, LINK_TEXT, "link that leaves the file");
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f) *c = '?';
+}
+
+typedef struct links {
+    const char       *group;
+    lk_h5_visit_link *visit;
+    void             *context;
+    lk_status         st;
+} links;
+
+static herr_t show_link(hid_t group, const char *name, const H5L_info_t *info, void *context)
+{
+    links *l = context;
+    char   text[LINK_TEXT], path[2 * LINK_TEXT];
+    if (info->type == H5L_TYPE_HARD) return 0;
+    describe_link(group, name, info->type, text);
+    snprintf(path, sizeof path, "%s%s%s", l->group, strcmp(l->group, "/") != 0 ? "/" : "", name);
+    l->st = l->visit(l->context, path, text);
+    return l->st == LK_OK ? 0 : -1;
+}
+
+lk_status lk_h5_each_link(lk_h5 *file, const char *group, lk_h5_visit_link *visit, void *context)
+{
+    links   l = {group, visit, context, LK_OK};
+    hsize_t at = 0;
+    lk_h5_lock();
+    hid_t object = lk_h5_open_object(file, group);
+    if (object < 0 || H5Iget_type(object) != H5I_GROUP ||
+        (H5Literate(object, H5_INDEX_NAME, H5_ITER_INC, &at, show_link, &l) < 0 && l.st == LK_OK))
+        l.st = lk_h5_fail(file, LK_E_DATA, "group %s cannot be listed", group);
+    if (object >= 0) H5Oclose(object);
+    H5Eclear2(H5E_DEFAULT);
+    lk_h5_unlock();
+    return l.st;
+}
+
+/* The first link on the way to PATH that leads to nothing in the file; `part`: the way up to it. */
+static bool broken_link(const lk_h5 *file, const char *path, char part[WALK_PATH], H5L_type_t *type)
+{
+    size_t n = strlen(path);
+    bool   broken = false;
+    if (n >= WALK_PATH) return false;
+    hid_t access = lk_h5_stay_inside(H5P_LINK_ACCESS);
+    for (size_t i = 1; i <= n && !broken; i++) {
+        H5L_info_t info;
+        if (path[i] != '/' && path[i] != '\0') continue;
+        memcpy(part, path, i);
+        part[i] = '\0';
+        if (H5Lget_info(file->file, part, &info, access) < 0) break;
+        *type = info.type;
+        hid_t object = info.type == H5L_TYPE_HARD ? -1 : lk_h5_open_object(file, part);
+        broken = info.type != H5L_TYPE_HARD && object < 0;
+        if (object >= 0) H5Oclose(object);
+    }
+    H5Pclose(access);
+    return broken;
+}
+
+lk_status lk_h5_fail_missing(const lk_h5 *file, const char *path)
+{
+    char       part[WALK_PATH], what[LINK_TEXT], way[WALK_PATH + 32] = "";
+    H5L_type_t type = H5L_TYPE_HARD;
+    if (!broken_link(file, path, part, &type)) return lk_h5_fail(file, LK_E_DATA, "there is no %s", path);
+    describe_link(file->file, part, type, what);
+    H5Eclear2(H5E_DEFAULT); /* the link says it all */
+    if (strcmp(part, path) != 0) snprintf(way, sizeof way, "%s is not read: ", path);
+    if (type == H5L_TYPE_SOFT)
+        return lk_h5_fail(file, LK_E_DATA, "%s%s is a %s, which leads to nothing in this file", way, part,
+                          what);
+    return lk_h5_fail(file, LK_E_DATA,
+                      "%s%s is a%s %s; " LK_H5_INSIDE
+                      "Name that file itself in `files`, and the dataset as it "
+                      "is called there",
+                      way, part, type == H5L_TYPE_EXTERNAL ? "n" : "", what);
+}
+
+lk_status lk_h5_missing(lk_h5 *file, const char *path)
+{
+    lk_h5_lock();
+    lk_status st = lk_h5_fail_missing(file, path);
+    lk_h5_unlock();
+    return st;
+}
+
+/* ---- walking ---- */
 
 typedef struct walk {
     lk_h5       *file;

@@ -70,8 +70,15 @@ typedef enum lk_h5_kind { LK_H5_GROUP, LK_H5_DATASET } lk_h5_kind;
  * followed; what several of them lead to is met once. More than 100,000 objects or 32 levels: LK_E_DATA. */
 typedef lk_status lk_h5_visit(void *context, const char *path, lk_h5_kind kind);
 lk_status         lk_h5_walk(lk_h5 *file, const char *from, lk_h5_visit *visit, void *context);
+/** Calls visit for each soft and external link of a group, in the order of names, with what it says of itself: "soft link to
+ * /b/x", "external link to /x of other.h5". None is followed. */
+typedef lk_status lk_h5_visit_link(void *context, const char *path, const char *what);
+lk_status         lk_h5_each_link(lk_h5 *file, const char *group, lk_h5_visit_link *visit, void *context);
 bool              lk_h5_exists(lk_h5 *file, const char *path);
 bool              lk_h5_is_group(lk_h5 *file, const char *path);
+
+/** LK_E_DATA, always: there is no `path`; or a link on the way leaves the file, or leads nowhere. */
+lk_status lk_h5_missing(lk_h5 *file, const char *path);
 
 /** Missing path, strange type, a filter that HDF5 lacks (named), values that claim to be more than the file
  * can hold: LK_E_DATA with file and path. Booleans of h5py (enumerations) count as the integers they are

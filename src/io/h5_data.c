@@ -224,27 +224,54 @@ static lk_status describe_space(const lk_h5 *file, const char *path, hid_t datas
     return st;
 }
 
-/* A hostile file may name any file of ours as the place of its values. */
-static bool leads_outside(hid_t dataset)
+/* Another file's name, from this one. */
+static void plain_name(char *name)
 {
-    hid_t create = H5Dget_create_plist(dataset);
-    bool  outside = H5Pget_layout(create) == H5D_VIRTUAL || H5Pget_external_count(create) > 0;
+    for (; *name; name++)
+        if ((unsigned char)*name < ' ' || *name == 0x7f) *name = '?';
+}
+
+/* A hostile file may name any file of ours as the place of its values. */
+static lk_status refuse_values_outside(const lk_h5 *file, const char *path, hid_t dataset)
+{
+    lk_status st = LK_OK;
+    hid_t     create = H5Dget_create_plist(dataset);
+    size_t    n = 0;
+    char      name[400] = "";
+    if (H5Pget_layout(create) == H5D_VIRTUAL) {
+        if (H5Pget_virtual_count(create, &n) >= 0 && n > 0)
+            (void)H5Pget_virtual_filename(create, 0, name, sizeof name);
+        plain_name(name);
+        st = lk_h5_fail(file, LK_E_DATA,
+                        "%s is a virtual dataset, whose values stand in other files (%zu parts, the first in "
+                        "%s); " LK_H5_INSIDE "Name those files in `files`, or copy the values into this one: "
+                        "h5repack -l CONTI OLD.h5 NEW.h5",
+                        path, n, name);
+    } else if (H5Pget_external_count(create) > 0) {
+        off_t   offset;
+        hsize_t size;
+        (void)H5Pget_external(create, 0, sizeof name - 1, name, &offset, &size);
+        plain_name(name);
+        st = lk_h5_fail(file, LK_E_DATA,
+                        "%s keeps its values in other files (the first is %s); " LK_H5_INSIDE
+                        "Copy them into this one: h5repack -l CONTI OLD.h5 NEW.h5",
+                        path, name);
+    }
     H5Pclose(create);
-    return outside;
+    return st;
 }
 
 lk_status lk_h5_open_dataset(const lk_h5 *file, const char *path, hid_t *dataset)
 {
     *dataset = lk_h5_open_object(file, path);
-    if (*dataset < 0) return lk_h5_fail(file, LK_E_DATA, "there is no %s", path);
-    bool is_dataset = H5Iget_type(*dataset) == H5I_DATASET;
-    if (is_dataset && !leads_outside(*dataset)) return LK_OK;
+    if (*dataset < 0) return lk_h5_fail_missing(file, path);
+    lk_status st = H5Iget_type(*dataset) == H5I_DATASET
+                       ? refuse_values_outside(file, path, *dataset)
+                       : lk_h5_fail(file, LK_E_DATA, "%s is a group, a dataset was expected", path);
+    if (st == LK_OK) return LK_OK;
     H5Oclose(*dataset);
     *dataset = -1;
-    return lk_h5_fail(file, LK_E_DATA,
-                      is_dataset ? "%s keeps its values in other files: refused"
-                                 : "%s is a group, a dataset was expected",
-                      path);
+    return st;
 }
 
 lk_status lk_h5_stat(lk_h5 *file, const char *path, lk_h5_info *info)

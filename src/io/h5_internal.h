@@ -40,6 +40,10 @@ void lk_h5_drop_kept(lk_h5 *file);
 /** How links are followed wherever a path is looked up: never out of the file. A property list of `kind`, to
  * be closed. */
 hid_t lk_h5_stay_inside(hid_t kind);
+/** lk_h5_missing under the lock. */
+lk_status lk_h5_fail_missing(const lk_h5 *file, const char *path);
+/** Why values in other files are not read: follows a semicolon. */
+#define LK_H5_INSIDE "a file is read without others, so that a fingerprint covers all its values. "
 /** Makes the groups that PATH stands in (or PATH itself, if `self`). Called under the lock. */
 lk_status lk_h5_make_groups(lk_h5 *file, const char *path, bool self);
 lk_status lk_h5_open_dataset(const lk_h5 *file, const char *path, hid_t *dataset);

@@ -306,6 +306,18 @@ static lk_status count_dataset(void *context, const char *name, lk_h5_kind kind)
     return LK_OK;
 }
 
+typedef struct visited {
+    char text[2048];
+} visited;
+
+static lk_status note_link(void *context, const char *where, const char *what)
+{
+    visited *v = context;
+    size_t   used = strlen(v->text);
+    snprintf(v->text + used, sizeof v->text - used, "%s%s|%s", used ? " " : "", where, what);
+    return LK_OK;
+}
+
 /* CVE-2026-1669: a file must not make us read another one. */
 static void what_leads_out_of_the_file_is_refused(void **state)
 {
@@ -334,9 +346,15 @@ static void what_leads_out_of_the_file_is_refused(void **state)
     H5Fclose(out);
     assert_ok(lk_h5_open(path, &file));
     static const char *const ways[] = {"link", "root/x", "loop", "outside", "virtual"};
+    static const char *const words[] = {"link is an external link to /x of ",
+                                        "root is an external link to / of ",
+                                        "loop is a soft link to /loop, which leads to nothing",
+                                        "/etc/passwd); a file is read without others", "h5repack -l CONTI"};
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         assert_status(lk_h5_stat(file, ways[i], &info), LK_E_DATA);
         assert_non_null(strstr(lk_error_message(), ways[i]));
+        assert_non_null(strstr(lk_error_message(), words[i]));
+        if (i == 0 || i == 1 || i == 4) assert_non_null(strstr(lk_error_message(), "other.h5"));
         /* A caller that does not ask first gets no further. */
         if (lk_h5_read(file, ways[i], first, four, LK_H5_F32, values) == LK_OK)
             fail_msg("%s was read", ways[i]);
@@ -344,12 +362,13 @@ static void what_leads_out_of_the_file_is_refused(void **state)
     assert_false(lk_h5_is_group(file, "root") || lk_h5_is_group(file, "loop"));
     assert_ok(lk_h5_walk(file, "/", count_dataset, &n));
     assert_int_equal(n, 2); /* links are not shown, the two datasets are, and refused above */
+    visited v = {""};
+    assert_ok(lk_h5_each_link(file, "/", note_link, &v));
+    assert_int_equal(strncmp(v.text, "/link|external link to /x of ", 29), 0);
+    assert_non_null(strstr(v.text, " /loop|soft link to /loop /root|external link to / of "));
+    assert_status(lk_h5_each_link(file, "/outside", note_link, &v), LK_E_DATA);
     lk_h5_abandon(&file);
 }
-
-typedef struct visited {
-    char text[256];
-} visited;
 
 static lk_status note(void *context, const char *where, lk_h5_kind kind)
 {
