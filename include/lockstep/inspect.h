@@ -12,10 +12,11 @@ extern "C" {
 #endif
 
 /**
- * Text or JSON (`json`) about FILE|RUN|CONFIG; checkpoints and runs tell `parameters_xxh3` and `state_xxh3`.
+ * Text or JSON (`json`) about FILE|RUN|CONFIG; checkpoints and runs tell `parameters_xxh3` and `state_xxh3`. `at`: which
+ * checkpoint of a RUN, as lk_checkpoint_resolve takes it; NULL: its best, else its last.
  * `parameters`: also every parameter's name, shape and range. *text is freed with free(). Local.
  */
-LK_API lk_status lk_inspect(const char *path, int json, int parameters, char **text);
+LK_API lk_status lk_inspect(const char *path, const char *at, int json, int parameters, char **text);
 
 /** "lockstep 0.1.0" and one line for every library that is in, with its version. Freed with free(). */
 LK_API lk_status lk_version_text(char **text);

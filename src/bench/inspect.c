@@ -28,6 +28,7 @@ typedef struct subject {
     float                *state;
     float                *slot[LK_OPTIM_MAX_SLOTS];
     int64_t               step;
+    bool                  of_run; /* one of several checkpoints */
 } subject;
 
 static void clear_subject(subject *s)
@@ -185,15 +186,25 @@ static void hashes(const subject *s, char parameters[33], char state[33])
     lk_checkpoint_hash(table, s->state, 3, s->slot, n_slots, s->step, state);
 }
 
+static bool ends_with(const char *path, const char *ending)
+{
+    size_t n = strlen(path), m = strlen(ending);
+    return n >= m && !strcmp(path + n - m, ending);
+}
+
 static void subject_text(const subject *s, const char *path, int parameters, lk_str *text)
 {
     char p[33], a[33];
     if (s->checkpoint) {
         hashes(s, p, a);
         lk_str_printf(
-            text, "checkpoint %s\nstep %lld, lanes %lld, seed %llu\nparameters_xxh3 %s\nstate_xxh3      %s\n",
-            path, (long long)s->step, (long long)s->options->lanes, (unsigned long long)s->options->seed, p,
-            a);
+            text,
+            "checkpoint %s%s\nstep %lld, lanes %lld, seed %llu\nparameters_xxh3 %s\nstate_xxh3      %s\n",
+            path,
+            !s->of_run                    ? ""
+            : ends_with(path, "/best.h5") ? " (the best one; --at last shows the newest)"
+                                          : "",
+            (long long)s->step, (long long)s->options->lanes, (unsigned long long)s->options->seed, p, a);
     } else {
         lk_str_printf(text, "configuration %s\n", path);
     }
@@ -269,12 +280,12 @@ static lk_status subject_json(const subject *s, const char *path, int parameters
 
 /* ---- what kind of thing is it? ---- */
 
-/* A run tells of its newest checkpoint: that is where it stands. */
-static lk_status run_checkpoint(const char *path, char found[PATH_MAX])
+/* Which of a run's checkpoints, as eval and predict take it. */
+static lk_status run_checkpoint(const char *path, const char *at, char found[PATH_MAX])
 {
     lk_status st = LK_OK;
     char     *resolved = NULL;
-    LK_TRY(lk_checkpoint_resolve(path, "last", &resolved));
+    LK_TRY(lk_checkpoint_resolve(path, at, &resolved));
     snprintf(found, PATH_MAX, "%s", resolved);
 done:
     free(resolved);
@@ -291,13 +302,7 @@ static bool starts_with(const char *path, const char *magic)
     return n >= strlen(magic) && !memcmp(bytes, magic, strlen(magic));
 }
 
-static bool ends_with(const char *path, const char *ending)
-{
-    size_t n = strlen(path), m = strlen(ending);
-    return n >= m && !strcmp(path + n - m, ending);
-}
-
-lk_status lk_inspect(const char *path, int json, int parameters, char **text)
+lk_status lk_inspect(const char *path, const char *at, int json, int parameters, char **text)
 {
     lk_status   st = LK_OK;
     struct stat info;
@@ -309,7 +314,10 @@ lk_status lk_inspect(const char *path, int json, int parameters, char **text)
     snprintf(found, sizeof found, "%s", path);
     bool dataset = strstr(path, ".h5:") != NULL;
     if (!dataset) LK_CHECK(stat(path, &info) == 0, LK_E_DATA, "%s: %s", path, strerror(errno));
-    if (!dataset && S_ISDIR(info.st_mode)) LK_TRY(run_checkpoint(path, found));
+    LK_CHECK(!at || (!dataset && S_ISDIR(info.st_mode)), LK_E_USAGE,
+             "--at goes with a run directory; %s is a file", path);
+    if (!dataset && S_ISDIR(info.st_mode)) LK_TRY(run_checkpoint(path, at, found));
+    s.of_run = !dataset && S_ISDIR(info.st_mode);
     if (!dataset && starts_with(found, "LOCKSTEP"))
         LK_TRY(open_checkpoint(found, &s));
     else if (!dataset && (ends_with(found, ".yaml") || ends_with(found, ".yml")))

@@ -9,14 +9,16 @@
 int cmd_inspect(int argc, char **argv)
 {
     int              json = 0, parameters = 0;
-    const cli_option table[] = {{"json", NULL, &json}, {"parameters", NULL, &parameters}, {0}};
-    cli_line         line;
-    char            *text = NULL;
-    lk_status        st = cli_parse(argc, argv, table, &line);
+    const char      *at = NULL;
+    const cli_option table[] = {
+        {"at", &at, NULL}, {"json", NULL, &json}, {"parameters", NULL, &parameters}, {0}};
+    cli_line  line;
+    char     *text = NULL;
+    lk_status st = cli_parse(argc, argv, table, &line);
     if (st == LK_OK && line.help) return cli_help("inspect");
     if (st == LK_OK && line.n_operands != 1) st = cli_usage("inspect: one FILE, RUN or CONFIG expected");
     if (st == LK_OK && lk_launcher_rank() != 0) return 0; /* started N times, one works */
-    if (st == LK_OK) st = lk_inspect(line.operands[0], json, parameters, &text);
+    if (st == LK_OK) st = lk_inspect(line.operands[0], at, json, parameters, &text);
     return cli_end(NULL, st, text);
 }
 

@@ -17,6 +17,20 @@ for what in runs/run runs/run/checkpoints/step-00000015.h5; do
     answers parameters_xxh3
     answers state_xxh3
 done
+# RUN is its best checkpoint, as it is for eval and predict, and is said to be; --at shows another.
+lockstep inspect runs/run
+answers "checkpoint runs/run/best.h5 (the best one; --at last shows the newest)"
+lockstep inspect runs/run --at last --json
+exits 0
+answers '"path": "runs/run/checkpoints/step-00000015.h5"'
+lockstep inspect runs/run --at 15
+exits 0
+answers_like '^step 15,'
+lockstep inspect runs/run --at 7
+exits 65
+lockstep inspect data.h5 --at last
+exits 2
+says "--at goes with a run directory"
 lockstep inspect nothing
 exits 65
 # The table's figures by hand: conv2d 8x8x1 -> 8x8x6 with 3x3 windows, same padding; dense 384 -> 5.
