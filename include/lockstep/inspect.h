@@ -29,7 +29,7 @@ LK_API lk_status lk_version_text(char **text);
 LK_API lk_status lk_doctor(lk_session *session, const lk_run_options *options, char **text);
 
 /**
- * Trains `steps` steps after a warm-up and reports samples_per_second, the share of each phase and GF/s
+ * Trains for `seconds` after a warm-up and reports samples_per_second, the share of each phase and GF/s
  * against the sgemm rate measured on all ranks at the same time, before and after. Nothing is written.
  * Collective; text on the root.
  */

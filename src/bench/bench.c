@@ -61,8 +61,8 @@ done:
     return st;
 }
 
-enum { WARM_UP_STEPS = 10 };
-static const double YARDSTICK_SECONDS = 0.4;
+enum { WARM_UP_STEPS = 10, LEAST_STEPS = 10 };
+static const double YARDSTICK_SECONDS = 0.4, WARM_UP_SHARE = 0.1;
 
 typedef struct figures {
     int64_t steps, samples;
@@ -89,15 +89,34 @@ done:
     return st;
 }
 
+/* How many steps fit `seconds`: the first ones are slower than those to come, so that they are taken in growing numbers until
+ * they last for a tenth of that. Collective. */
+static lk_status warm_up(lk_run *run, double seconds, int64_t *steps)
+{
+    lk_status st = LK_OK;
+    double    took = 0,
+           enough = seconds; /* of the very first ones: then it is known that the least number takes longer */
+    int64_t n = WARM_UP_STEPS;
+    for (int turn = 0;; turn++) {
+        double began = lk_clock_seconds();
+        LK_TRY(lk_bench_run_steps(run, n));
+        took = lk_clock_seconds() - began;
+        LK_TRY(lk_comm_broadcast(run->comm, &took, sizeof took));
+        if (took >= enough) break;
+        enough = WARM_UP_SHARE * seconds;
+        if (turn > 0) n *= 2;
+    }
+    *steps = (int64_t)fmax(LEAST_STEPS, seconds * (double)n / took);
+done:
+    return st;
+}
+
 /* As many steps as fit `seconds`, by the root's clock. Collective. */
 static lk_status timed_steps(lk_run *run, double seconds, figures *f)
 {
     lk_status st = LK_OK;
-    double    per_step, began = lk_clock_seconds();
-    LK_TRY(lk_bench_run_steps(run, WARM_UP_STEPS));
-    per_step = (lk_clock_seconds() - began) / WARM_UP_STEPS;
-    f->steps = per_step > 0 && seconds / per_step > 10 ? (int64_t)(seconds / per_step) : 10;
-    LK_TRY(lk_comm_broadcast(run->comm, &f->steps, sizeof f->steps));
+    double    began;
+    LK_TRY(warm_up(run, seconds, &f->steps));
     LK_TRY(lk_comm_barrier(run->comm));
     lk_phases_start(&run->phases);
     began = lk_clock_seconds();
