@@ -246,7 +246,7 @@ lk_status lk_stream_create(lk_data *data, const lk_stream_options *options, lk_s
 {
     lk_status  st = LK_OK;
     lk_stream *s = NULL;
-    int64_t    widest = 1;
+    int64_t    widest = 1, largest;
     lk_shared  shared = {options->shared, options->sharers};
     *out = NULL;
     LK_TRY(LK_ALLOC(1, &s));
@@ -264,8 +264,9 @@ lk_status lk_stream_create(lk_data *data, const lk_stream_options *options, lk_s
     LK_CHECK(options->lanes >= 1 && options->lanes <= MAX_LANES, LK_E_CONFIG,
              "data: %d lanes, a batch view holds 1 to %d", options->lanes, MAX_LANES);
     LK_TRY(check_augment(s));
-    s->max_rows = ((options->first_lane + options->n_lanes) * options->batch_size) / options->lanes -
-                  (options->first_lane * options->batch_size) / options->lanes + options->n_lanes;
+    largest = s->samples < options->batch_size ? s->samples : options->batch_size;
+    s->max_rows = ((options->first_lane + options->n_lanes) * largest) / options->lanes -
+                  (options->first_lane * largest) / options->lanes + options->n_lanes;
     LK_TRY(lk_data_reader_create(data, options->split, options->shared ? &shared : NULL, &s->reader));
     LK_TRY(LK_ALLOC(s->max_rows + 1, &s->index));
     for (int i = 0; i < s->transform->n_inputs; i++) {

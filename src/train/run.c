@@ -186,14 +186,21 @@ done:
     return st;
 }
 
-static int64_t lane_rows(const lk_run_options *options)
+/* Samples of the largest batch: a split may have fewer than train.batch_size. */
+static int64_t batch_rows(const lk_run *run)
 {
-    return (options->batch_size + options->lanes - 1) / options->lanes;
+    int64_t n = lk_data_n(run->data, LK_SPLIT_TRAIN);
+    return n < run->options->batch_size ? n : run->options->batch_size;
+}
+
+static int64_t lane_rows(const lk_run *run)
+{
+    return (batch_rows(run) + run->options->lanes - 1) / run->options->lanes;
 }
 
 static int lanes_in_group(const lk_run *run)
 {
-    int64_t bytes = 0, rows = lane_rows(run->options);
+    int64_t bytes = 0, rows = lane_rows(run);
     if (!lk_kernels_rows_independent() || !lk_model_merges_lanes(run->model)) return 1;
     for (int i = 0; i < lk_model_n_layers(run->model); i++) {
         lk_layer_info info;
@@ -284,7 +291,7 @@ done:
 static lk_status create_buffers(lk_run *run, const lk_stream_options *stream, int group)
 {
     lk_status st = LK_OK;
-    int64_t   rows = group * lane_rows(run->options);
+    int64_t   rows = group * lane_rows(run);
     LK_TRY(lk_stream_create(run->data, stream, &run->stream));
     if (lk_model_sees_batch(run->model))
         LK_TRY(create_whole(run, rows, group));
@@ -294,6 +301,19 @@ static lk_status create_buffers(lk_run *run, const lk_stream_options *stream, in
     LK_TRY(LK_ALLOC(run->n_columns, &run->epoch_sums));
 done:
     return st;
+}
+
+/* What decides how much is needed: the message so far names bytes alone. */
+static lk_status name_batch(const lk_run *run, int group)
+{
+    char what[512];
+    snprintf(what, sizeof what, "%s", lk_error_message());
+    return lk_fail(
+        LK_E_NOMEM,
+        "%s: of a batch of %lld samples (train.batch_size) this rank has up to %lld in memory at a time; "
+        "a smaller train.batch_size or more train.lanes (now %lld) need less",
+        what, (long long)batch_rows(run), (long long)(group * lane_rows(run)),
+        (long long)run->options->lanes);
 }
 
 /* Ranks with more lanes need more workspaces: the header prints the most. Collective. */
@@ -345,7 +365,9 @@ static lk_status prepare_training(lk_run *run)
                                 .seed = options->seed,
                                 .prefetch = true};
     LK_TRY(share_blocks(run, &stream));
-    LK_TRY(lk_comm_agree(run->comm, create_buffers(run, &stream, group)));
+    st = create_buffers(run, &stream, group);
+    if (st == LK_E_NOMEM) st = name_batch(run, group);
+    LK_TRY(lk_comm_agree(run->comm, st));
     LK_TRY(share_work_bytes(run));
 done:
     return st;

@@ -132,6 +132,17 @@ lk_status lk_loop_say_epoch(lk_loop *l)
     return st;
 }
 
+/* A batch is at most an epoch. Legal, and no news to who wants the whole gradient: a line of the header. */
+static void say_whole_batch(const lk_run *run, lk_str *text)
+{
+    long long batch = run->options->batch_size, n = run->position.samples_per_epoch;
+    if (batch <= n) return;
+    lk_str_printf(text,
+                  "step        an epoch: train.batch_size=%lld is more than the %lld samples of the training "
+                  "split, and each step takes all of them\n",
+                  batch, n);
+}
+
 lk_status lk_loop_say_start(lk_loop *l, bool resumed, const lk_str *findings)
 {
     lk_status st = LK_OK;
@@ -139,6 +150,7 @@ lk_status lk_loop_say_start(lk_loop *l, bool resumed, const lk_str *findings)
     lk_str    text;
     lk_str_init(&text);
     lk_report_header(run, &text);
+    say_whole_batch(run, &text);
     if (resumed)
         lk_str_printf(&text, "resume      of step %lld of %lld\n", (long long)run->progress.step,
                       (long long)run->position.total_steps);
