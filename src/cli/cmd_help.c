@@ -47,11 +47,12 @@ static const struct {
                 "OUT.h5 gets `output` (probabilities, or values in the target's units) and `class` for "
                 "classification;\n"
                 "it replaces an OUT.h5 that predict made before, and no other file.\n"},
-    {"inspect", "lockstep inspect FILE|RUN|CONFIG [--json] [--parameters]\n"
+    {"inspect", "lockstep inspect FILE|RUN|CONFIG [--at best|last|STEP] [--json] [--parameters]\n"
                 "\n"
                 "What is in it: layers with shapes, parameters, memory and FLOPs of a configuration or "
                 "checkpoint; hashes of a\n"
-                "checkpoint (equal parameters_xxh3, equal bits); groups, types and classes of a dataset.\n"},
+                "checkpoint (equal parameters_xxh3, equal bits); groups, types and classes of a dataset.\n"
+                "Of a RUN its best checkpoint, or another with --at.\n"},
     {"data",
      "lockstep data import idx --train IMAGES LABELS [--test IMAGES LABELS] -o OUT.h5\n"
      "lockstep data import csv FILE --target COLUMN[,COLUMN] -o OUT.h5\n"
@@ -61,7 +62,8 @@ static const struct {
      "that import\n"
      "   made before, and no other file\n"
      "lockstep data info FILE[:/group]...     groups, shapes, types, storage, classes\n"
-     "lockstep data stats FILE[:/group]...    per channel mean, deviation, least and greatest value; counts "
+     "lockstep data stats FILE[:/group]...    mean, deviation, least and greatest value in the units that "
+     "training sees; counts "
      "of labels\n"
      "lockstep data verify FILE[:/group]...   reads everything and prints hashes of values and attributes\n"
      "   with [--json]; under mpirun the ranks share the reading of stats and verify\n"},
@@ -78,7 +80,8 @@ static const struct {
      "lockstep bench CONFIG --lanes [--set a.b=v]... [--seconds S] [--json]\n"
      "lockstep bench --reduce [--most BYTES] [--hang-timeout T] [--json]\n"
      "\n"
-     "Trains for a few seconds and writes nothing: samples_per_second, the share of each phase, and "
+     "Trains for a few seconds (S are those of the timed steps) and writes nothing: samples_per_second, the "
+     "share of each phase, and "
      "GF/s against the\n"
      "sgemm rate that the same ranks reach at the same time.\n"
      "--lanes: what equal bits cost: lockstep with 8 to 64 lanes against allreduce with one lane a rank, in "
