@@ -49,7 +49,7 @@ echo "# Four ranks; the job is killed in the middle."
 command="mpirun -n 4 lockstep train surrogate.yaml"
 "$mpi" 4 lockstep train surrogate.yaml >out 2>err &
 launcher=$!
-while [ ! -f runs/surrogate/checkpoints/step-00000040.h5 ] && kill -0 $launcher 2>/dev/null; do sleep 0.02; done
+while ! ls runs/surrogate/checkpoints 2>/dev/null | grep -qE '^step-0*[1-9].*h5$' && kill -0 $launcher 2>/dev/null; do sleep 0.005; done
 rank=$(pgrep -f "lockstep train surrogate.yaml" | tail -1)
 kill -KILL "$rank" 2>/dev/null
 wait $launcher
