@@ -1,7 +1,6 @@
 #include "data/blocks.h"
 
 #include <pthread.h>
-#include <stdbool.h>
 #include <string.h>
 
 enum { ALIGN = 64, PAGE = 4096 };
@@ -135,6 +134,14 @@ lk_status lk_blocks_take(lk_blocks *blocks, int64_t number, lk_blocks_read *read
     }
     pthread_mutex_unlock(&blocks->mutex);
     return st;
+}
+
+bool lk_blocks_has(lk_blocks *blocks, int64_t number)
+{
+    pthread_mutex_lock(&blocks->mutex);
+    bool has = *slot_of(blocks, number) >= 0;
+    pthread_mutex_unlock(&blocks->mutex);
+    return has;
 }
 
 void lk_blocks_give(lk_blocks *blocks, int32_t at)

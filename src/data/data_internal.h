@@ -11,7 +11,11 @@
 /** Open files, decoded blocks and scratch of one thread. */
 typedef struct lk_data_reader lk_data_reader;
 
-/** Allocates all that reading `split` needs, but for blocks in `shared` (or NULL); LK_E_DATA if the data has no such split. */
+/** How the blocks of a training stream are kept: with those of `sharers` ranks at `at`, or NULL: in memory of its own. */
+lk_shared lk_data_shared(const lk_data *data, void *at, int sharers);
+
+/** Allocates all that reading `split` needs, but for blocks in shared memory. `shared` NULL: its rows are read in order, once.
+ * LK_E_DATA if the data has no such split. */
 lk_status lk_data_reader_create(lk_data *data, lk_split split, lk_shared *shared, lk_data_reader **out);
 void      lk_data_reader_destroy(lk_data_reader **reader);
 

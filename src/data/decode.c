@@ -139,8 +139,7 @@ static bool can_pread(const lk_column *column, const lk_part *part)
     return column->sample_axis <= 0 && part->info.file_offset >= 0;
 }
 
-/* Blocks of the parts that are read by blocks; no slot_bytes: there is no such part. */
-static lk_blocks_shape blocks_shape(const lk_column *column, int sharers)
+lk_blocks_shape lk_column_blocks(const lk_column *column, const lk_shared *how)
 {
     lk_blocks_shape shape = {0};
     for (int i = 0; i < column->n_parts; i++) {
@@ -150,21 +149,25 @@ static lk_blocks_shape blocks_shape(const lk_column *column, int sharers)
         if (!part->memory && !can_pread(column, part) && bytes > shape.slot_bytes) shape.slot_bytes = bytes;
     }
     if (shape.slot_bytes == 0) return shape;
-    int64_t slots = lk_column_cache_bytes / shape.slot_bytes;
-    if (slots < sharers) slots = sharers;
+    int64_t slots = how ? lk_column_cache_bytes / shape.slot_bytes : 1;
+    int64_t most = lk_column_host_bytes / shape.slot_bytes;
+    int64_t each = how && how->sharers < most ? how->sharers : most;
+    if (how && slots < each) slots = each;
+    if (how && slots < how->least) slots = how->least;
+    if (slots < 1) slots = 1;
     shape.n_slots = (int32_t)(slots > shape.n_blocks ? shape.n_blocks : slots);
     return shape;
 }
 
-size_t lk_column_shared_bytes(const lk_column *column, int sharers)
+size_t lk_column_blocks_bytes(const lk_column *column, const lk_shared *how)
 {
-    lk_blocks_shape shape = blocks_shape(column, sharers);
+    lk_blocks_shape shape = lk_column_blocks(column, how);
     return shape.slot_bytes ? lk_blocks_bytes(&shape) : 0;
 }
 
 lk_status lk_column_shared_init(const lk_column *column, lk_shared *shared)
 {
-    lk_blocks_shape shape = blocks_shape(column, shared->sharers);
+    lk_blocks_shape shape = lk_column_blocks(column, shared);
     if (shape.slot_bytes == 0) return LK_OK;
     lk_status st = lk_blocks_init(&shape, shared->at);
     shared->at += lk_blocks_bytes(&shape);
@@ -174,9 +177,10 @@ lk_status lk_column_shared_init(const lk_column *column, lk_shared *shared)
 static lk_status init_blocks(lk_cursor *cursor, lk_shared *shared)
 {
     lk_status       st = LK_OK;
-    lk_blocks_shape shape = blocks_shape(cursor->column, shared ? shared->sharers : 1);
+    lk_blocks_shape shape = lk_column_blocks(cursor->column, shared);
     if (shape.slot_bytes == 0) return LK_OK;
-    if (shared) {
+    if (shared && shared->at) {
+        cursor->brief = shape.n_slots < shared->sharers && shape.n_slots < shape.n_blocks;
         cursor->blocks = (lk_blocks *)(void *)shared->at;
         shared->at += lk_blocks_bytes(&shape);
         return LK_OK;
@@ -398,6 +402,7 @@ lk_status lk_cursor_read(lk_cursor *cursor, int64_t row, int64_t channels, int64
     lk_status      st = view_row(cursor, part, index, &view);
     if (st == LK_OK) decode_row(cursor->column, &view, channels, channel, out);
     if (st == LK_OK && part->scaled) scale_row(cursor->column, part, channels, channel, out);
+    lk_cursor_leave(cursor);
     return st == LK_OK ? lk_cursor_verify(cursor) : st;
 }
 
@@ -448,6 +453,29 @@ lk_status lk_cursor_verify(const lk_cursor *cursor)
     return lk_fail(LK_E_DATA,
                    "%s: bytes of %s are gone that were there before: cut short, or its disk fails?",
                    cursor->handles->files->path[part->file], part->dataset);
+}
+
+void lk_cursor_leave(lk_cursor *cursor)
+{
+    if (cursor->brief) give_back(cursor);
+}
+
+bool lk_cursor_has_blocks(const lk_cursor *cursor)
+{
+    return cursor->blocks;
+}
+
+int64_t lk_cursor_block(const lk_cursor *cursor, int64_t row)
+{
+    int64_t        index;
+    const lk_part *part = lk_column_part(cursor->column, row, &index);
+    if (!cursor->blocks || part->memory || can_pread(cursor->column, part)) return -1;
+    return part->first_block + index / part->block_rows;
+}
+
+bool lk_cursor_has_block(const lk_cursor *cursor, int64_t block)
+{
+    return lk_blocks_has(cursor->blocks, block);
 }
 
 /* Where a row lies in memory or in a map, NULL where it does not. */

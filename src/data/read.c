@@ -1,5 +1,6 @@
 /* The reader: rows of a split, from files to normalised arrays. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/alloc.h"
@@ -14,6 +15,11 @@ typedef struct shortcut {
     bool        scales;   /* bytes by lk_scale_u8 */
 } shortcut;
 
+/* A row of a batch, and where it goes. */
+typedef struct row_place {
+    int64_t row, place;
+} row_place;
+
 struct lk_data_reader {
     const lk_data    *data; /* borrowed */
     lk_split          split;
@@ -21,7 +27,10 @@ struct lk_data_reader {
     lk_handles        handles;
     lk_source_cursor *input, *target; /* owned */
     lk_source_cursor  weight;
-    double           *raw;                  /* owned: one row of the largest field */
+    double           *raw;            /* owned: one row of the largest field */
+    row_place        *sorted, *order; /* owned [n_sorted], as many as the largest batch had */
+    int64_t           n_sorted;
+    bool              has_blocks;
     shortcut         *of_input, *of_target; /* owned */
 };
 
@@ -93,48 +102,11 @@ static void clear_shortcuts(int n, shortcut **shortcuts)
     lk_free(shortcuts);
 }
 
-/* In the order of init_cursors. */
-static lk_status each_column(const lk_set *set, lk_status (*visit)(void *context, const lk_column *column),
-                             void         *context)
+static bool has_blocks(const lk_source_cursor *cursor)
 {
-    lk_status st = LK_OK;
-    for (int i = 0; i < set->n_inputs; i++)
-        for (int k = 0; k < set->input[i].n_columns; k++) LK_TRY(visit(context, &set->input[i].column[k]));
-    for (int i = 0; i < set->n_targets; i++)
-        for (int k = 0; k < set->target[i].n_columns; k++) LK_TRY(visit(context, &set->target[i].column[k]));
-    for (int k = 0; set->has_weight && k < set->weight.n_columns; k++)
-        LK_TRY(visit(context, &set->weight.column[k]));
-done:
-    return st;
-}
-
-typedef struct room {
-    size_t bytes;
-    int    sharers;
-} room;
-
-static lk_status add_bytes(void *context, const lk_column *column)
-{
-    room *it = context;
-    it->bytes += lk_column_shared_bytes(column, it->sharers);
-    return LK_OK;
-}
-
-static lk_status make_ready(void *context, const lk_column *column)
-{
-    return lk_column_shared_init(column, context);
-}
-
-size_t lk_stream_shared_bytes(const lk_data *data, lk_split split, int sharers)
-{
-    room it = {0, sharers};
-    if (data->split[split].set) (void)each_column(data->split[split].set, add_bytes, &it);
-    return it.bytes;
-}
-
-lk_status lk_stream_shared_init(const lk_data *data, lk_split split, int sharers, void *memory)
-{
-    return each_column(data->split[split].set, make_ready, &(lk_shared){memory, sharers});
+    for (int i = 0; i < cursor->source->n_columns; i++)
+        if (lk_cursor_has_blocks(&cursor->cursor[i])) return true;
+    return false;
 }
 
 lk_status lk_data_reader_create(lk_data *data, lk_split split, lk_shared *shared, lk_data_reader **out)
@@ -151,6 +123,10 @@ lk_status lk_data_reader_create(lk_data *data, lk_split split, lk_shared *shared
     LK_TRY(init_cursors(reader, shared));
     LK_TRY(LK_ALLOC(largest_row(reader->set), &reader->raw));
     const lk_set *set = reader->set;
+    for (int i = 0; i < set->n_inputs; i++)
+        reader->has_blocks = reader->has_blocks || has_blocks(&reader->input[i]);
+    for (int i = 0; i < set->n_targets; i++)
+        reader->has_blocks = reader->has_blocks || has_blocks(&reader->target[i]);
     LK_TRY(prepare_shortcuts(set->n_inputs, set->input, data->transform->input, &reader->of_input));
     LK_TRY(prepare_shortcuts(set->n_targets, set->target, data->transform->target, &reader->of_target));
 done:
@@ -173,6 +149,8 @@ void lk_data_reader_destroy(lk_data_reader **reader)
     clear_shortcuts(set->n_inputs, &(*reader)->of_input);
     clear_shortcuts(set->n_targets, &(*reader)->of_target);
     lk_free(&(*reader)->raw);
+    lk_free(&(*reader)->sorted);
+    lk_free(&(*reader)->order);
     lk_free(reader);
 }
 
@@ -238,35 +216,112 @@ static void announce(const lk_cursor *cursor, int64_t n, const int64_t *row, int
     if (i + LINES_AHEAD < n) lk_cursor_fetch(cursor, row[i + LINES_AHEAD]);
 }
 
-/* Of n rows, how many from the first on follow each other. */
-static int64_t following(int64_t n, const int64_t *row)
+/* Of n rows, how many from the first on follow each other, in the source and in the batch. */
+static int64_t following(int64_t n, const int64_t *row, const row_place *sorted)
 {
     int64_t count = 1;
-    while (count < n && row[count] == row[0] + count) count++;
+    if (sorted)
+        while (count < n && sorted[count].row == sorted[0].row + count &&
+               sorted[count].place == sorted[0].place + count)
+            count++;
+    else
+        while (count < n && row[count] == row[0] + count) count++;
     return count;
 }
 
-static lk_status read_field(lk_data_reader *reader, lk_source_cursor *cursor, const lk_recipe *recipe,
-                            const shortcut *by, int64_t n, const int64_t *row, char *out)
+/* `sorted`: the rows in another order, or NULL. */
+static lk_status read_rows(lk_data_reader *reader, lk_source_cursor *cursor, const lk_recipe *recipe,
+                           const shortcut *by, int64_t n, const int64_t *row, const row_place *sorted,
+                           char *out)
 {
     lk_status st = LK_OK;
-    size_t    bytes = (size_t)lk_shape_count(&recipe->field.shape) * sizeof(float);
+    int64_t   bytes = lk_shape_count(&recipe->field.shape) * (int64_t)sizeof(float);
     bool      single = cursor->source->n_columns == 1, direct = single && by->standard.period > 0;
     int64_t   found = 0, end = 0,
             singly = 0; /* rows before `end` follow each other; before `singly` they do not go together */
-    for (int64_t i = 0, made; i < n; i += made, out += (size_t)made * bytes) {
-        if (i >= end) end = i + (direct ? following(n - i, row + i) : 1);
+    for (int64_t i = 0, made; i < n; i += made) {
+        int64_t at = sorted ? sorted[i].row : row[i];
+        char   *to = out + (sorted ? sorted[i].place : i) * bytes;
+        if (i >= end) end = i + (direct ? following(n - i, row + i, sorted ? sorted + i : NULL) : 1);
         int64_t together = i < singly ? 1 : end - i;
         made = 0;
-        if (single && together == 1) announce(&cursor->cursor[0], n, row, i, &found);
+        if (single && together == 1 && !sorted) announce(&cursor->cursor[0], n, row, i, &found);
         if (direct)
-            LK_TRY(
-                read_in_place(&cursor->cursor[0], recipe, by, row[i], together, (float *)(void *)out, &made));
+            LK_TRY(read_in_place(&cursor->cursor[0], recipe, by, at, together, (float *)(void *)to, &made));
         if (made) continue;
         singly = end;
-        LK_TRY(read_by_doubles(reader, cursor, recipe, by, row[i], out));
+        LK_TRY(read_by_doubles(reader, cursor, recipe, by, at, to));
         made = 1;
     }
+done:
+    if (single) lk_cursor_leave(&cursor->cursor[0]);
+    return st;
+}
+
+/*
+ * Rows of blocks that are there come first, then those of each other block together: so none is unpacked twice for a batch, and
+ * none gives way to another one before the batch is done with it. Sorted alone they would be read round and round: where a
+ * batch goes through more blocks than there are slots, each would have gone when its turn comes.
+ */
+static const row_place *order_rows(lk_data_reader *reader, const lk_cursor *cursor, int64_t n)
+{
+    const row_place *sorted = reader->sorted;
+    row_place       *order = reader->order;
+    int64_t          last = -1, placed = 0;
+    bool             here = false;
+    for (int64_t i = 0, rest = n; i < n; i++) {
+        int64_t block = lk_cursor_block(cursor, sorted[i].row);
+        if (i == 0 || block != last) here = block < 0 || lk_cursor_has_block(cursor, block);
+        last = block;
+        if (here)
+            order[placed++] = sorted[i];
+        else
+            order[--rest] = sorted[i];
+    }
+    for (int64_t low = placed, high = n - 1; low < high; low++, high--) { /* upwards as well */
+        row_place swap = order[low];
+        order[low] = order[high];
+        order[high] = swap;
+    }
+    return order;
+}
+
+/* Of rows that cannot be read the first in the batch is to be blamed: it is looked for in the batch's order. */
+static lk_status read_field(lk_data_reader *reader, lk_source_cursor *cursor, const lk_recipe *recipe,
+                            const shortcut *by, int64_t n, const int64_t *row, bool sorted, void *out)
+{
+    if (sorted && has_blocks(cursor) &&
+        read_rows(reader, cursor, recipe, by, n, row, order_rows(reader, &cursor->cursor[0], n), out) ==
+            LK_OK)
+        return LK_OK;
+    return read_rows(reader, cursor, recipe, by, n, row, NULL, out);
+}
+
+static int by_row(const void *a, const void *b)
+{
+    const row_place *x = a, *y = b;
+    int64_t          d = x->row != y->row ? x->row - y->row : x->place - y->place;
+    return (d > 0) - (d < 0);
+}
+
+/* Where something is read by blocks, and the rows do not stand so already. */
+static lk_status sort_rows(lk_data_reader *reader, int64_t n, const int64_t *row, bool *sorted)
+{
+    lk_status st = LK_OK;
+    int64_t   i = 1;
+    while (i < n && row[i] >= row[i - 1]) i++;
+    *sorted = i < n && reader->has_blocks;
+    if (!*sorted) goto done;
+    if (n > reader->n_sorted) {
+        lk_free(&reader->sorted);
+        lk_free(&reader->order);
+        reader->n_sorted = 0;
+        LK_TRY(LK_ALLOC(n, &reader->sorted));
+        LK_TRY(LK_ALLOC(n, &reader->order));
+        reader->n_sorted = n;
+    }
+    for (i = 0; i < n; i++) reader->sorted[i] = (row_place){row[i], i};
+    qsort(reader->sorted, (size_t)n, sizeof *reader->sorted, by_row);
 done:
     return st;
 }
@@ -295,16 +350,18 @@ lk_status lk_data_read(lk_data_reader *reader, int64_t n, const int64_t *index, 
     const lk_set       *set = reader->set;
     const lk_transform *t = reader->data->transform;
     const lk_subset    *some = lk_split_rows(reader->data, reader->split).some;
+    bool                sorted = false;
     int64_t             elements = t->n_targets ? lk_shape_count(&t->target[0].field.shape) : 0;
     if (some)
         lk_subset_rows(some, n, index, sample);
     else
         memcpy(sample, index, (size_t)n * sizeof *sample);
+    LK_TRY(sort_rows(reader, n, sample, &sorted));
     for (int i = 0; i < set->n_inputs; i++)
-        LK_TRY(
-            read_field(reader, &reader->input[i], &t->input[i], &reader->of_input[i], n, sample, input[i]));
+        LK_TRY(read_field(reader, &reader->input[i], &t->input[i], &reader->of_input[i], n, sample, sorted,
+                          input[i]));
     for (int i = 0; i < set->n_targets; i++)
-        LK_TRY(read_field(reader, &reader->target[i], &t->target[i], &reader->of_target[i], n, sample,
+        LK_TRY(read_field(reader, &reader->target[i], &t->target[i], &reader->of_target[i], n, sample, sorted,
                           target[i]));
     for (int64_t i = 0; weight && i < n; i++) weight[i] = 1;
     if (weight && set->has_weight) LK_TRY(read_weights(reader, n, sample, weight));

@@ -18,9 +18,10 @@
 int64_t lk_column_resident_bytes = (int64_t)8 << 20;
 int64_t lk_column_map_bytes = (int64_t)1 << 30;
 int64_t lk_column_cache_bytes = (int64_t)64 << 20;
+int64_t lk_column_block_bytes = (int64_t)256 << 20;
+int64_t lk_column_host_bytes = (int64_t)4 << 30;
 
-static const int64_t BLOCK_BYTES = (int64_t)1 << 20;       /* of a box where the file names no chunks */
-static const int64_t BLOCK_BYTES_MOST = (int64_t)64 << 20; /* a larger chunk is read row by row */
+static const int64_t BLOCK_BYTES = (int64_t)1 << 20; /* of a box where the file names no chunks */
 
 /* ---- files ---- */
 
@@ -306,14 +307,19 @@ done:
     return st;
 }
 
-/* Boxes of neighbouring rows: whole chunks where there are chunks, so that none is decoded twice in a row. */
+/* Boxes of neighbouring rows: whole chunks where there are chunks, so that none is decoded twice in a row. Where the chunks that a
+ * row goes through are too much together, as few boxes as there can be: each of them decodes all those chunks. */
 static void plan_blocks(const lk_column *column, lk_part *part)
 {
     int64_t row_bytes = column->elements * lk_decode_memory_bytes(part->info.type);
     int64_t rows = part->info.chunked && column->sample_axis >= 0 ? part->info.chunk[column->sample_axis]
                                                                   : BLOCK_BYTES / row_bytes;
-    if (rows > BLOCK_BYTES_MOST / row_bytes) rows = 1;
+    int64_t most = lk_column_block_bytes / row_bytes > 1 ? lk_column_block_bytes / row_bytes : 1;
     if (rows > part->n) rows = part->n;
+    if (rows > most) {
+        int64_t boxes = (rows + most - 1) / most;
+        rows = (rows + boxes - 1) / boxes;
+    }
     part->block_rows = rows < 1 ? 1 : rows;
     part->n_blocks = (part->n + part->block_rows - 1) / part->block_rows;
 }

@@ -110,6 +110,11 @@ extern int64_t lk_column_resident_bytes;
 extern int64_t lk_column_map_bytes;
 /** Bound of the decoded blocks that one reader, or all that share them, keep of one column. */
 extern int64_t lk_column_cache_bytes;
+/** Bound of one such block, a row excepted: it holds whole chunks if they are not larger. One that holds more than the cache is
+ * kept all the same. */
+extern int64_t lk_column_block_bytes;
+/** Bound of what readers that share blocks take of one column for the sake of each having one. */
+extern int64_t lk_column_host_bytes;
 
 /**
  * Opens dataset `datasets[i]` of files `number[i]`, i < n, as one column. `axes`: one letter an axis as
@@ -141,23 +146,30 @@ typedef struct lk_cursor {
     void            *memory;  /* owned */
     int32_t          held;    /* the slot with the block read last, -1 */
     int64_t          held_block;
+    bool             brief;    /* fewer slots than readers: none is held any longer than a row is taken */
     const lk_part   *mapped;   /* the part that the row viewed last lies in, if that is mapped */
     const lk_part   *judged;   /* the part that `straight` is of */
     bool             straight; /* its elements can be taken from where they lie */
 } lk_cursor;
 
-/** Memory that the cursors of `sharers` readers use together: each takes its columns' pieces in the same order. */
+/**
+ * How the blocks of a reader are kept, as long as its rows come in any order or again and again: in memory that the cursors of
+ * `sharers` readers use together, each taking its columns' pieces in the same order, or in its own.
+ */
 typedef struct lk_shared {
-    char *at; /* of the next piece */
+    char *at; /* of the next piece; NULL: its own */
     int   sharers;
+    int   least; /* blocks of a column at least */
 } lk_shared;
 
-/** What a column's blocks take in shared memory; 0: it needs none. */
-size_t lk_column_shared_bytes(const lk_column *column, int sharers);
+/** Blocks of a column; no slot_bytes: nothing of it is read by blocks. `how` NULL: one pass in order, which needs one at a time. */
+lk_blocks_shape lk_column_blocks(const lk_column *column, const lk_shared *how);
+/** What they take; 0: nothing. */
+size_t lk_column_blocks_bytes(const lk_column *column, const lk_shared *how);
 /** The next piece, made ready; by one of the sharers, before the others begin. */
 lk_status lk_column_shared_init(const lk_column *column, lk_shared *shared);
 
-/** `shared` NULL: blocks of its own. */
+/** `shared` NULL: for rows that come in order, once. */
 lk_status lk_cursor_init(lk_cursor *cursor, const lk_column *column, lk_handles *handles, lk_shared *shared);
 void      lk_cursor_clear(lk_cursor *cursor);
 /** Row `row` into channels `channel`... of out [pixels, channels]. */
@@ -170,6 +182,13 @@ lk_status lk_cursor_read(lk_cursor *cursor, int64_t row, int64_t channels, int64
  */
 lk_status lk_cursor_view(lk_cursor *cursor, int64_t row, int64_t *n, lk_h5_type *type, const void **out);
 lk_status lk_cursor_verify(const lk_cursor *cursor);
+/** The rows viewed are done with: before this reader waits for another one, or lets others wait. */
+void lk_cursor_leave(lk_cursor *cursor);
+/** Rows are read by blocks: quicker where those of a block come together. */
+bool lk_cursor_has_blocks(const lk_cursor *cursor);
+/** The block of a row, -1 if it has none; and whether that is there at the moment. */
+int64_t lk_cursor_block(const lk_cursor *cursor, int64_t row);
+bool    lk_cursor_has_block(const lk_cursor *cursor, int64_t block);
 /** The row will be wanted soon. */
 void lk_cursor_fetch(const lk_cursor *cursor, int64_t row);
 /** Pages and first lines of these rows will be wanted before long. Finding one keeps the CPU waiting, finding several keeps it no longer. */

@@ -242,12 +242,30 @@ done:
     return st;
 }
 
+/* A batch of more samples than there are is all of them. */
+static int64_t most_rows(const lk_data *data, const lk_stream_options *o)
+{
+    int64_t samples = lk_data_n(data, o->split), largest = samples < o->batch_size ? samples : o->batch_size;
+    return ((o->first_lane + o->n_lanes) * largest) / o->lanes - (o->first_lane * largest) / o->lanes +
+           o->n_lanes;
+}
+
+size_t lk_stream_batch_bytes(const lk_data *data, const lk_stream_options *options)
+{
+    const lk_transform *t = lk_data_transform(data);
+    int64_t             width = 0;
+    for (int i = 0; i < t->n_inputs; i++) width += lk_shape_count(&t->input[i].field.shape);
+    for (int i = 0; lk_data_has_targets(data, options->split) && i < t->n_targets; i++)
+        width += lk_shape_count(&t->target[i].field.shape);
+    return 2 * (size_t)(most_rows(data, options) * width) * sizeof(float);
+}
+
 lk_status lk_stream_create(lk_data *data, const lk_stream_options *options, lk_stream **out)
 {
     lk_status  st = LK_OK;
     lk_stream *s = NULL;
-    int64_t    widest = 1, largest;
-    lk_shared  shared = {options->shared, options->sharers};
+    int64_t    widest = 1;
+    lk_shared  shared = lk_data_shared(data, options->shared, options->sharers);
     *out = NULL;
     LK_TRY(LK_ALLOC(1, &s));
     s->data = data;
@@ -264,10 +282,8 @@ lk_status lk_stream_create(lk_data *data, const lk_stream_options *options, lk_s
     LK_CHECK(options->lanes >= 1 && options->lanes <= MAX_LANES, LK_E_CONFIG,
              "data: %d lanes, a batch view holds 1 to %d", options->lanes, MAX_LANES);
     LK_TRY(check_augment(s));
-    largest = s->samples < options->batch_size ? s->samples : options->batch_size;
-    s->max_rows = ((options->first_lane + options->n_lanes) * largest) / options->lanes -
-                  (options->first_lane * largest) / options->lanes + options->n_lanes;
-    LK_TRY(lk_data_reader_create(data, options->split, options->shared ? &shared : NULL, &s->reader));
+    s->max_rows = most_rows(data, options);
+    LK_TRY(lk_data_reader_create(data, options->split, options->training ? &shared : NULL, &s->reader));
     LK_TRY(LK_ALLOC(s->max_rows + 1, &s->index));
     for (int i = 0; i < s->transform->n_inputs; i++) {
         int64_t width = lk_shape_count(&s->transform->input[i].field.shape);

@@ -149,9 +149,12 @@ typedef struct lk_stream_options {
  * Chunked data can be unpacked once a host and not once a rank: into memory of this size that the streams of `sharers` ranks share,
  * made ready by one of them before any is created. 0: nothing of the split is read by chunks. Changes no value.
  */
-size_t    lk_stream_shared_bytes(const lk_data *data, lk_split split, int sharers);
+size_t lk_stream_shared_bytes(const lk_data *data, lk_split split, int sharers);
+/** What a stream that shares with nobody unpacks into: a chunk of each dataset at a time where it goes through them in order. */
+size_t    lk_stream_own_bytes(const lk_data *data, lk_split split, bool training);
 lk_status lk_stream_shared_init(const lk_data *data, lk_split split, int sharers, void *memory);
-
+/** What the batches of a stream take, of which it has two. */
+size_t lk_stream_batch_bytes(const lk_data *data, const lk_stream_options *options);
 /**
  * A thread of its own (prefetch) and all memory. Local. Errors: LK_E_DATA if the split has no sample,
  * LK_E_CONFIG for lanes outside 1..1024, and in training for augmentation that no input is an image for, or
