@@ -9,6 +9,7 @@
 #define LK_DATA_STREAM_H
 
 #include "core/batch.h"
+#include "core/str.h"
 #include "data/share.h"
 #include "data/transform.h"
 
@@ -153,6 +154,13 @@ size_t lk_stream_shared_bytes(const lk_data *data, lk_split split, int sharers);
 /** What a stream that shares with nobody unpacks into: a chunk of each dataset at a time where it goes through them in order. */
 size_t    lk_stream_own_bytes(const lk_data *data, lk_split split, bool training);
 lk_status lk_stream_shared_init(const lk_data *data, lk_split split, int sharers, void *memory);
+/**
+ * Lines about chunks of the training data that will be unpacked again and again, each with the way out: chunks too large to be
+ * unpacked as a whole, and an order of samples that goes through more of them than are kept. `sharers`: ranks that unpack together,
+ * `batch`: their samples of a step.
+ */
+void lk_stream_warnings(const lk_data *data, int sharers, int64_t batch, lk_str *text);
+
 /** What the batches of a stream take, of which it has two. */
 size_t lk_stream_batch_bytes(const lk_data *data, const lk_stream_options *options);
 /**

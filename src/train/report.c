@@ -77,6 +77,23 @@ static int64_t image_bytes(const lk_run *run)
     return (spans->total_floats + slots * spans->n_parameters) * (int64_t)sizeof(float);
 }
 
+/* What is little beside a process is not worth a word. */
+enum { BATCHES_WORTH_A_WORD = 16 << 20 };
+
+static void header_reading(const lk_memory_plan *plan, lk_str *text)
+{
+    char bytes[32];
+    if (plan->batches >= BATCHES_WORTH_A_WORD)
+        lk_str_printf(text, ", %s batches per rank", bytes_text((int64_t)plan->batches, bytes));
+    if (plan->shared_chunks + plan->own_chunks)
+        lk_str_printf(text, ", unpacked chunks %s per %s",
+                      bytes_text((int64_t)(plan->shared_chunks + plan->own_chunks), bytes),
+                      plan->shared_chunks ? "host" : "rank");
+    if (plan->evaluate_chunks)
+        lk_str_printf(text, ", unpacked chunks of evaluations %s per rank",
+                      bytes_text((int64_t)plan->evaluate_chunks, bytes));
+}
+
 void lk_report_header(lk_run *run, lk_str *text)
 {
     const lk_span_table *spans = lk_model_spans(run->model);
@@ -94,9 +111,11 @@ void lk_report_header(lk_run *run, lk_str *text)
         lk_str_printf(text, "%s shared per host, ", bytes_text(info.window_bytes, shared));
     else
         lk_str_printf(text, "%s parameters and gradients, ", bytes_text(info.private_bytes, shared));
-    lk_str_printf(text, "%s activations%s per rank, %s a checkpoint on rank 0\n",
+    lk_str_printf(text, "%s activations%s per rank, %s a checkpoint on rank 0",
                   bytes_text(run->work_bytes + lk_work_bytes(run->evaluate_work), own),
                   run->whole ? " and gradients" : "", bytes_text(image_bytes(run), image));
+    header_reading(&run->plan, text);
+    lk_str_append(text, "\n");
 }
 
 /* Ranks beyond the lanes compute nothing in a step. Both ways out are other results, which is why no number
@@ -145,10 +164,18 @@ static void warn_of_thin_batch_norm(const lk_run *run, lk_str *text)
     }
 }
 
+static void warn_of_chunks(const lk_run *run, lk_str *text)
+{
+    int ranks = lk_comm_size(run->comm),
+        sharers = run->blocks ? lk_comm_host_ranks(run->comm, lk_comm_host(run->comm)) : 1;
+    lk_stream_warnings(run->data, sharers, run->options->batch_size * sharers / ranks, text);
+}
+
 void lk_report_warnings(const lk_run *run, lk_str *text)
 {
     warn_of_idle_ranks(run, text);
     warn_of_thin_batch_norm(run, text);
+    warn_of_chunks(run, text);
 }
 
 /* So many digits, trailing zeros kept, so that columns of numbers line up; large numbers without a bare

@@ -241,8 +241,9 @@ static lk_status share_blocks(lk_run *run, lk_stream_options *stream)
     st = lk_window_create(comm, lk_window_piece(bytes), &run->blocks);
     if (st == LK_E_NOMEM) {
         if (lk_comm_is_root(comm))
-            lk_log_warn("no shared memory for unpacked chunks (%.1f MB): each rank unpacks its own",
-                        (double)bytes / 1e6);
+            lk_log_warn(
+                "no shared memory for unpacked chunks (%.1f MB): each rank unpacks its own (%.1f MB each)",
+                (double)bytes / 1e6, (double)lk_stream_own_bytes(run->data, LK_SPLIT_TRAIN, true) / 1e6);
         lk_window_destroy(&run->blocks);
         return LK_OK;
     }
@@ -341,6 +342,27 @@ done:
     return st;
 }
 
+/* The stream of an evaluation is there beside that of training, one at a time. Local. */
+static void plan_memory(lk_run *run, const lk_stream_options *training)
+{
+    lk_memory_plan   *plan = &run->plan;
+    lk_stream_options evaluation = {.batch_size = run->options->evaluate_chunk, .lanes = 1, .n_lanes = 1};
+    size_t            most = 0;
+    if (run->blocks)
+        plan->shared_chunks = lk_stream_shared_bytes(run->data, LK_SPLIT_TRAIN, training->sharers);
+    else
+        plan->own_chunks = lk_stream_own_bytes(run->data, LK_SPLIT_TRAIN, true);
+    for (int split = LK_SPLIT_VALIDATION; split < LK_SPLITS; split++) {
+        if (lk_data_n(run->data, (lk_split)split) == 0) continue;
+        evaluation.split = (lk_split)split;
+        size_t chunks = lk_stream_own_bytes(run->data, evaluation.split, false);
+        size_t batches = lk_stream_batch_bytes(run->data, &evaluation);
+        if (chunks > plan->evaluate_chunks) plan->evaluate_chunks = chunks;
+        if (batches > most) most = batches;
+    }
+    plan->batches = lk_stream_batch_bytes(run->data, training) + most;
+}
+
 /* Collective, and so is lk_run_destroy from here on: a rank that fails must not go there before the others know. */
 static lk_status prepare_training(lk_run *run)
 {
@@ -365,6 +387,7 @@ static lk_status prepare_training(lk_run *run)
                                 .seed = options->seed,
                                 .prefetch = true};
     LK_TRY(share_blocks(run, &stream));
+    plan_memory(run, &stream);
     st = create_buffers(run, &stream, group);
     if (st == LK_E_NOMEM) st = name_batch(run, group);
     LK_TRY(lk_comm_agree(run->comm, st));

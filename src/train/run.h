@@ -53,6 +53,13 @@ typedef struct lk_history {
     int     width;
 } lk_history;
 
+/** What reading takes beside the model: unpacked chunks and batches. */
+typedef struct lk_memory_plan {
+    size_t shared_chunks, own_chunks; /* of training: of a host, or of a rank */
+    size_t evaluate_chunks;           /* of a rank */
+    size_t batches;                   /* of a rank, the largest one; those of an evaluation too */
+} lk_memory_plan;
+
 typedef struct lk_run {
     const lk_run_options *options;   /* borrowed */
     lk_comm              *comm;      /* borrowed */
@@ -66,6 +73,7 @@ typedef struct lk_run {
     lk_reduce            *reduce; /* NULL where nothing is trained */
     lk_stream            *stream;
     lk_window            *blocks;     /* what the streams of a host share, or NULL */
+    lk_memory_plan        plan;       /* of reading, for the header */
     lk_work              *work;       /* of one group of lanes, as is d_output; NULL where there is a whole */
     lk_whole             *whole;      /* of all groups, for models that see the whole batch, else NULL */
     lk_lane_rows         *lane_rows;  /* what its lanes tell all ranks, or NULL */

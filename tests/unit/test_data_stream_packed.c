@@ -1,4 +1,4 @@
-/* Streams of chunked data: which blocks are unpacked how often, what they take. */
+/* Streams of chunked data: which blocks are unpacked how often, what they take, and what is said of it. */
 #include "stream_rows.h"
 
 #include <unistd.h>
@@ -170,6 +170,58 @@ static void fewer_blocks_than_readers_are_enough(void **state)
     free(memory);
 }
 
+static void put_warnings(const char *name, lk_shuffle shuffle, int64_t window, lk_str *text)
+{
+    fixture f;
+    lk_str_init(text);
+    open_file(&f, name, shuffle, window);
+    lk_stream_warnings(f.data, 1, 2, text);
+    lk_data_close(&f.data);
+}
+
+static int64_t bytes_of_an_epoch(lk_shuffle shuffle, int64_t window)
+{
+    fixture           f;
+    lk_stream        *stream = NULL;
+    lk_stream_options options = whole(2);
+    open_file(&f, "packed.h5:/train", shuffle, window);
+    assert_ok(lk_stream_create(f.data, &options, &stream));
+    int64_t bytes = read_epoch(stream);
+    lk_stream_destroy(&stream);
+    lk_data_close(&f.data);
+    return bytes;
+}
+
+static void a_shuffle_over_more_than_is_kept_is_warned_of(void **state)
+{
+    (void)state;
+    lk_str      text;
+    const char *advice = "data.shuffle.window.samples=";
+    begin(BLOCKS);
+    put_warnings("packed.h5:/train", LK_SHUFFLE_FULL, 0, &text);
+    assert_string_equal(lk_str_text(&text), ""); /* all of it fits */
+    lk_str_clear(&text);
+    begin(3);
+    put_warnings("packed.h5:/train", LK_SHUFFLE_NONE, 0, &text);
+    assert_string_equal(lk_str_text(&text), "");
+    lk_str_clear(&text);
+    put_warnings("packed.h5:/train", LK_SHUFFLE_WINDOW, 8192, &text); /* more than there are: a full one */
+    assert_non_null(strstr(lk_str_text(&text), advice));
+    lk_str_clear(&text);
+    put_warnings("packed.h5:/train", LK_SHUFFLE_FULL, 0, &text);
+    const char *at = strstr(lk_str_text(&text), advice);
+    assert_non_null(at);
+    int64_t window = atoll(at + strlen(advice));
+    assert_in_range(window, 1, MOST / 2);
+    lk_str_clear(&text);
+    put_warnings("packed.h5:/train", LK_SHUFFLE_WINDOW, window, &text);
+    assert_string_equal(lk_str_text(&text), "");
+    lk_str_clear(&text);
+    /* What is advised does it. */
+    assert_true(bytes_of_an_epoch(LK_SHUFFLE_FULL, 0) > 2 * X_BYTES);
+    assert_int_equal(bytes_of_an_epoch(LK_SHUFFLE_WINDOW, window), X_BYTES + Y_BYTES);
+}
+
 static int64_t block_rows(const char *name)
 {
     fixture f;
@@ -182,10 +234,19 @@ static int64_t block_rows(const char *name)
 static void a_chunk_that_is_too_large_is_cut_as_little_as_possible(void **state)
 {
     (void)state;
+    lk_str text;
     begin(2);
     assert_int_equal(block_rows("nine.h5:/train"), 9);
+    put_warnings("nine.h5:/train", LK_SHUFFLE_NONE, 0, &text);
+    assert_string_equal(lk_str_text(&text), "");
+    lk_str_clear(&text);
     lk_column_block_bytes = 4 * F * (int64_t)sizeof(float);
     assert_int_equal(block_rows("nine.h5:/train"), 3); /* in three, where row by row would be nine */
+    put_warnings("nine.h5:/train", LK_SHUFFLE_NONE, 0, &text);
+    assert_non_null(strstr(lk_str_text(&text), "nine.h5: a chunk of /train/x spans 9 samples"));
+    assert_non_null(strstr(lk_str_text(&text), "unpacked at least 3 times"));
+    assert_non_null(strstr(lk_str_text(&text), "h5repack -l /train/x:CHUNK=4x3 "));
+    lk_str_clear(&text);
     assert_int_equal(block_rows("packed.h5:/train"), 4);
 }
 
@@ -213,6 +274,7 @@ int main(void)
         cmocka_unit_test_teardown(of_bad_rows_the_first_in_the_batch_is_blamed, as_before),
         cmocka_unit_test_teardown(what_is_read_in_order_needs_one_block_at_a_time, as_before),
         cmocka_unit_test_teardown(fewer_blocks_than_readers_are_enough, as_before),
+        cmocka_unit_test_teardown(a_shuffle_over_more_than_is_kept_is_warned_of, as_before),
         cmocka_unit_test_teardown(a_chunk_that_is_too_large_is_cut_as_little_as_possible, as_before),
         cmocka_unit_test_teardown(chunks_of_a_real_grid_are_unpacked_whole, as_before),
     };
