@@ -17,7 +17,7 @@ says "stopped by --max-time"
 mpirun --version 2>/dev/null | grep -q "Open MPI" || exit 0
 "$mpi" 2 "$LOCKSTEP" train run.yaml --run ended --set train.epochs=100000 >out 2>err &
 launcher=$!
-until [ -f ended/checkpoints/step-00000000.h5 ]; do
+until [ -n "$(ls ended/checkpoints 2>/dev/null)" ]; do
     kill -0 $launcher || fail "it ended early"
     sleep 0.05
 done
