@@ -48,6 +48,7 @@ lk_status lk_output_free(const char *path, const char *maker)
     if (stat(path, &info) != 0) goto done; /* what else is wrong with it shows when it is made */
     LK_CHECK(S_ISREG(info.st_mode), LK_E_USAGE, "-o %s: that is a %s; name a file", path,
              S_ISDIR(info.st_mode) ? "folder" : "device, a pipe or a socket");
+    if (info.st_size == 0) goto done; /* mktemp's */
     LK_TRY(was_made_by(path, maker, &own));
     LK_CHECK(
         own, LK_E_USAGE,

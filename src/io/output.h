@@ -22,7 +22,7 @@ typedef struct lk_output {
  * not there is nobody's. Local. */
 lk_status lk_output_apart(const char *path, const char *what, const char *read);
 
-/** LK_E_USAGE unless there is no `path` yet, or a file that `maker` made. Local. */
+/** LK_E_USAGE unless there is no `path` yet, or an empty file, or one that `maker` made. Local. */
 lk_status lk_output_free(const char *path, const char *maker);
 
 /** A new file beside `path`, under a name that nobody has; it becomes `path` at commit, its bytes on the disk before the name.

@@ -46,9 +46,10 @@ np=3 refused "$(printf -- "$others" sim/out_2.h5)" runs/run sim/out_1.h5:/test -
 refused "-o sim: that is a folder" runs/run sim/out_1.h5:/test -o sim
 mkfifo pipe
 refused "-o pipe: that is a device, a pipe or a socket" runs/run sim/out_1.h5:/test -o pipe
-: >empty.h5
-# shellcheck disable=SC2059
-refused "$(printf -- "$others" empty.h5)" runs/run sim/out_1.h5:/test -o empty.h5
+: >empty.h5 # as mktemp leaves one
+lockstep predict runs/run sim/out_1.h5:/test -o empty.h5
+exits 0
+rm empty.h5
 
 # A file under the name that the output has while it is written is nobody's to take either, least of all an input.
 cp data.h5 made.h5.new
